@@ -1,0 +1,143 @@
+/**
+ * Every way in which walwire fails, with whether trying the same again can help. One table, so that a code is stable,
+ * documented and classified in one place.
+ */
+export const errorCodes = {
+  // what the caller asked for
+  bad_option: { retryable: false },
+  bad_connection: { retryable: false },
+  unsupported_option: { retryable: false },
+  feed_used: { retryable: false },
+  ack_ahead: { retryable: false },
+  // reaching a server
+  connect_failed: { retryable: true },
+  connect_timeout: { retryable: true },
+  not_postgres: { retryable: false },
+  tls_refused: { retryable: false },
+  tls_failed: { retryable: false },
+  auth_failed: { retryable: false },
+  auth_unsupported: { retryable: false },
+  too_many_connections: { retryable: true },
+  // a connection that was there
+  connection_lost: { retryable: true },
+  server_stopping: { retryable: true },
+  server_error: { retryable: false },
+  cancelled: { retryable: false },
+  protocol_violation: { retryable: false },
+  // what replication needs of the server
+  wal_level: { retryable: false },
+  not_permitted: { retryable: false },
+  publication_missing: { retryable: false },
+  row_security: { retryable: false },
+  // slots
+  slot_exists: { retryable: false },
+  slot_lost: { retryable: false },
+  slot_recreated: { retryable: false },
+  slot_invalidated: { retryable: false },
+  slot_active: { retryable: true },
+  slot_physical: { retryable: false },
+  slot_plugin: { retryable: false },
+  slot_database: { retryable: false },
+  slot_creation_timeout: { retryable: true },
+  slots_exhausted: { retryable: true },
+  temporary_slot_lost: { retryable: false },
+  // positions
+  gap: { retryable: false },
+  position_malformed: { retryable: false },
+  position_ahead: { retryable: false },
+  position_incompatible: { retryable: false },
+  position_not_found: { retryable: false },
+  other_system: { retryable: false },
+  other_database: { retryable: false },
+  other_slot: { retryable: false },
+  timeline_diverged: { retryable: false },
+  // values and snapshots
+  value_too_long: { retryable: false },
+  invalid_text: { retryable: false },
+  snapshot_unstable: { retryable: true },
+} as const satisfies Record<string, { retryable: boolean }>
+
+/** The stable name of a failure: what a program branches on. */
+export type ErrorCode = keyof typeof errorCodes
+
+/** The data at hand when something failed; which fields are there depends on the code. */
+export interface ErrorData {
+  readonly slot?: string | undefined
+  readonly lsn?: string | undefined
+  readonly table?: string | undefined
+  readonly column?: string | undefined
+  /** The server's five-character error code. */
+  readonly sqlstate?: string | undefined
+  /** The message's tag byte as a character. */
+  readonly tag?: string | undefined
+  /** Byte offset of the failure, from the start of the message's body. */
+  readonly offset?: number | undefined
+}
+
+/** What an error is made of: three plain sentences without a full stop, and what is known. */
+export interface ErrorParts extends ErrorData {
+  /** What did not work. */
+  readonly what: string
+  /** Why. */
+  readonly why: string
+  /** What to do about it. */
+  readonly hint: string
+  /** Overrides the code's own answer to whether the same may work later. */
+  readonly retryable?: boolean | undefined
+  readonly cause?: unknown
+}
+
+/** Any failure that walwire reports. `message` is `what: why`; `hint` says what to do. Never holds a secret. */
+export class WalwireError extends Error {
+  override readonly name: string = 'WalwireError'
+  readonly code: ErrorCode
+  readonly what: string
+  readonly why: string
+  readonly hint: string
+  /** Whether the same call may work later, without anything being changed by hand. */
+  readonly retryable: boolean
+  readonly slot: string | undefined
+  readonly lsn: string | undefined
+  readonly table: string | undefined
+  readonly column: string | undefined
+  readonly sqlstate: string | undefined
+  readonly tag: string | undefined
+  readonly offset: number | undefined
+
+  constructor(code: ErrorCode, parts: ErrorParts) {
+    super(`${parts.what}: ${parts.why}`, parts.cause === undefined ? undefined : { cause: parts.cause })
+    this.code = code
+    this.what = parts.what
+    this.why = parts.why
+    this.hint = parts.hint
+    this.retryable = parts.retryable ?? errorCodes[code].retryable
+    this.slot = parts.slot
+    this.lsn = parts.lsn
+    this.table = parts.table
+    this.column = parts.column
+    this.sqlstate = parts.sqlstate
+    this.tag = parts.tag
+    this.offset = parts.offset
+  }
+}
+
+/** Bytes that do not follow the protocol: a bug on either side, or something between the two that is not a wire. */
+export class ProtocolError extends WalwireError {
+  override readonly name = 'ProtocolError'
+
+  /**
+   * @param what which message or value could not be read
+   * @param why what stood there and what was expected
+   * @param offset byte offset from the start of the message's body
+   * @param tag the message's tag, where there is one
+   */
+  constructor(what: string, why: string, offset: number, tag?: string) {
+    super('protocol_violation', {
+      what,
+      why: `${why} (byte ${offset})`,
+      hint: 'check that nothing between client and server changes bytes; otherwise please report it with the message',
+      tag,
+      offset,
+    })
+  }
+}

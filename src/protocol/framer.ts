@@ -1,0 +1,146 @@
+import { ProtocolError } from './errors.ts'
+
+/** The longest message that a server can send: its own limit for one allocation, and the length word. */
+const maxMessageBytes = 0x4000_0000
+
+/**
+ * Cuts the server's byte stream into messages, whatever the chunks: `Byte1 tag, Int32 length (of itself and the body), body`.
+ *
+ * It works on the chunks as they came from the socket. Only a message that spans chunks is copied, once, when its last
+ * byte is there; all others are read where they lie. What {@link next} shows is valid until it is called again.
+ *
+ * @see https://www.postgresql.org/docs/current/protocol-overview.html#PROTOCOL-MESSAGE-CONCEPTS
+ */
+export class Framer {
+  /** The message's tag byte. */
+  tag = 0
+  /** The array in which the body lies, from {@link start} to {@link end}. */
+  bytes: Uint8Array = new Uint8Array(0)
+  start = 0
+  end = 0
+
+  #chunks: Uint8Array[] = []
+  /** Index of the chunk after the current one. */
+  #nextChunk = 0
+  /** The chunk being walked, and how far. */
+  #chunk: Uint8Array = new Uint8Array(0)
+  #at = 0
+  #buffered = 0
+  #needed = 0
+
+  /** Bytes given and not yet shown. */
+  get buffered(): number {
+    return this.#buffered
+  }
+
+  /** Whether the next message is known to need more bytes than are there: reading must go on, whatever is buffered. */
+  get starved(): boolean {
+    return this.#needed > this.#buffered
+  }
+
+  /** Gives the next chunk. It must not change until every message in it was shown. */
+  push(chunk: Uint8Array): void {
+    if (chunk.length === 0) return
+    this.#buffered += chunk.length
+    if (this.#at === this.#chunk.length && this.#nextChunk === this.#chunks.length) {
+      this.#chunk = chunk
+      this.#at = 0
+    } else {
+      this.#chunks.push(chunk)
+    }
+  }
+
+  /**
+   * Moves to the next whole message.
+   *
+   * @returns false when more bytes are needed
+   * @throws {ProtocolError} when the length word cannot be one
+   */
+  next(): boolean {
+    const chunk = this.#chunk
+    const at = this.#at
+    const left = chunk.length - at
+    if (left < 5) return this.#nextAcross()
+    const length = ((chunk[at + 1]! << 24) | (chunk[at + 2]! << 16) | (chunk[at + 3]! << 8) | chunk[at + 4]!) + 1
+    if (length < 5 || length > maxMessageBytes) this.#reject(chunk[at]!, length)
+    if (length > left) return this.#nextAcross()
+    this.tag = chunk[at]!
+    this.bytes = chunk
+    this.start = at + 5
+    this.end = at + length
+    this.#at = at + length
+    this.#buffered -= length
+    return true
+  }
+
+  /** The next message starts in this chunk and ends in a later one, or the chunk is used up. */
+  #nextAcross(): boolean {
+    if (this.#at === this.#chunk.length && this.#nextChunk < this.#chunks.length) {
+      this.#advanceChunk()
+      return this.next()
+    }
+    if (this.#buffered < 5) {
+      this.#needed = 5
+      return false
+    }
+    const header = this.#peek(5)
+    const length = ((header[1]! << 24) | (header[2]! << 16) | (header[3]! << 8) | header[4]!) + 1
+    if (length < 5 || length > maxMessageBytes) this.#reject(header[0]!, length)
+    this.#needed = length
+    if (this.#buffered < length) return false
+    this.#needed = 0
+    const message = this.#peek(length)
+    let skip = length
+    while (skip >= this.#chunk.length - this.#at) {
+      skip -= this.#chunk.length - this.#at
+      this.#at = this.#chunk.length
+      if (this.#nextChunk === this.#chunks.length) break
+      this.#advanceChunk()
+    }
+    this.#at += skip
+    this.#buffered -= length
+    this.tag = message[0]!
+    this.bytes = message
+    this.start = 5
+    this.end = length
+    return true
+  }
+
+  /** Copies the next `length` buffered bytes, without moving. */
+  #peek(length: number): Uint8Array {
+    const copy = new Uint8Array(length)
+    let filled = 0
+    let chunk = this.#chunk
+    let from = this.#at
+    for (let index = this.#nextChunk; filled < length; index++) {
+      const part = chunk.subarray(from, from + length - filled)
+      copy.set(part, filled)
+      filled += part.length
+      from = 0
+      chunk = this.#chunks[index]!
+    }
+    return copy
+  }
+
+  #advanceChunk(): void {
+    this.#chunk = this.#chunks[this.#nextChunk]!
+    this.#at = 0
+    this.#nextChunk++
+    if (this.#nextChunk === this.#chunks.length) {
+      this.#chunks = []
+      this.#nextChunk = 0
+    } else if (this.#nextChunk === 64) {
+      // shown chunks must not be kept alive by the array, nor the array grow without end
+      this.#chunks.splice(0, 64)
+      this.#nextChunk = 0
+    }
+  }
+
+  #reject(tag: number, length: number): never {
+    throw new ProtocolError(
+      'the server sent something that is not a message',
+      `a message of type 0x${tag.toString(16)} with length ${length - 1}`,
+      0,
+    )
+  }
+}
