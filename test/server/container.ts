@@ -1,0 +1,152 @@
+import { text } from 'node:stream/consumers'
+import { GenericContainer, getContainerRuntimeClient, type StartedTestContainer, Wait } from 'testcontainers'
+import { defaultSettings, renderHba, renderSettings, type Settings } from './config.ts'
+import type { ServerHost, ServerPlan, stopSignals } from './host.ts'
+import { freePort } from './port.ts'
+import { waitUntil } from './wait.ts'
+
+const postgresPort = 5432
+const configFolder = '/etc/walwire'
+const startTimeoutMs = 120_000
+
+/**
+ * Boots a server from the image `postgres:<version>`.
+ * @throws Error where no container engine answers: a test that was to run in a container is never skipped in silence.
+ */
+export async function bootContainer(plan: ServerPlan): Promise<ServerHost> {
+  try {
+    await getContainerRuntimeClient()
+  } catch (cause) {
+    throw new Error(
+      'WALWIRE_TEST_SERVER=testcontainers, but no container engine answers. Start Docker, or name its address in ' +
+        `DOCKER_HOST, or unset WALWIRE_TEST_SERVER to run the installed binaries. (${String(cause)})`,
+      { cause },
+    )
+  }
+  const port = await freePort()
+  const files = [
+    { target: `${configFolder}/postgresql.conf`, content: settingsText(plan, plan.settings) },
+    { target: `${configFolder}/pg_hba.conf`, content: renderHba(plan.superuser.name, plan.hba) },
+  ]
+  if (plan.tls) {
+    files.push({ target: `${configFolder}/server.crt`, content: plan.tls.cert })
+    files.push({ target: `${configFolder}/server.key`, content: plan.tls.key })
+    files.push({ target: `${configFolder}/ca.crt`, content: plan.tls.ca })
+  }
+  const server = `postgres -c config_file=${configFolder}/postgresql.conf -c hba_file=${configFolder}/pg_hba.conf`
+  const container = await new GenericContainer(`postgres:${plan.version}`)
+    .withEnvironment({
+      POSTGRES_USER: plan.superuser.name,
+      POSTGRES_PASSWORD: plan.superuser.password,
+      POSTGRES_DB: 'postgres',
+      POSTGRES_INITDB_ARGS: '--locale=C.UTF-8 --encoding=UTF8 --auth=scram-sha-256',
+    })
+    // Files copied in belong to root with the mode of the archive; Postgres wants its key to be its own and closed.
+    .withEntrypoint(['sh', '-c'])
+    .withCommand([
+      `chown -R postgres ${configFolder} && chmod -R go= ${configFolder} && exec docker-entrypoint.sh ${server}`,
+    ])
+    .withCopyContentToContainer(files)
+    // A fixed port of ours: one that the engine chose would change with each restart.
+    .withExposedPorts({ container: postgresPort, host: port })
+    .withWaitStrategy(Wait.forListeningPorts())
+    .withStartupTimeout(startTimeoutMs)
+    .start()
+  const host = new ContainerServer(plan, container, port)
+  await host.ready()
+  return host
+}
+
+class ContainerServer implements ServerHost {
+  readonly host: string
+  readonly port: number
+  readonly #plan: ServerPlan
+  readonly #container: StartedTestContainer
+  #running = true
+
+  constructor(plan: ServerPlan, container: StartedTestContainer, port: number) {
+    this.#plan = plan
+    this.#container = container
+    this.host = container.getHost()
+    this.port = port
+  }
+
+  get socketDir(): string {
+    throw new Error('the unix socket of a container is out of reach: run this test with the installed binaries')
+  }
+
+  get dataDir(): string {
+    throw new Error('the data folder of a container is out of reach: run this test with the installed binaries')
+  }
+
+  get running(): boolean {
+    return this.#running
+  }
+
+  async ready(): Promise<void> {
+    // The image's first run starts a server for its own setup: only the second one listens on TCP.
+    const answers = () => this.query('SELECT 1').catch(() => '')
+    await waitUntil('the server in the container to take connections', answers, startTimeoutMs)
+  }
+
+  async writeSettings(settings: Settings): Promise<void> {
+    await this.#put('postgresql.conf', settingsText(this.#plan, settings))
+  }
+
+  async writeHba(lines: readonly string[]): Promise<void> {
+    await this.#put('pg_hba.conf', renderHba(this.#plan.superuser.name, lines))
+  }
+
+  async #put(file: string, content: string): Promise<void> {
+    await this.#container.copyContentToContainer([{ target: `${configFolder}/${file}`, content, mode: 0o644 }])
+  }
+
+  async start(): Promise<void> {
+    await this.#container.restart()
+    this.#running = true
+    await this.ready()
+  }
+
+  async signal(name: 'SIGHUP' | (typeof stopSignals)[keyof typeof stopSignals]): Promise<void> {
+    // docker-entrypoint.sh replaces itself by the server, which so is process 1.
+    await this.#exec(['kill', `-${name.slice('SIG'.length)}`, '1'])
+  }
+
+  async ended(): Promise<void> {
+    const { container } = await getContainerRuntimeClient()
+    await container.getById(this.#container.getId()).wait()
+    this.#running = false
+  }
+
+  async query(sql: string): Promise<string> {
+    const { name, password } = this.#plan.superuser
+    const command = ['psql', '-X', '-A', '-t', '-v', 'ON_ERROR_STOP=1', '-U', name, '-d', 'postgres', '-c', sql]
+    return (await this.#exec(command, { PGPASSWORD: password })).trim()
+  }
+
+  async #exec(command: string[], env: Record<string, string> = {}): Promise<string> {
+    const { exitCode, stdout, stderr } = await this.#container.exec(command, { env })
+    if (exitCode !== 0) throw new Error(`${command[0]} failed in the container (${exitCode}): ${stderr}`)
+    return stdout
+  }
+
+  async readLog(): Promise<string> {
+    return await text(await this.#container.logs())
+  }
+
+  async remove(): Promise<void> {
+    await this.#container.stop({ timeout: 0, remove: true, removeVolumes: true })
+    this.#running = false
+  }
+}
+
+function settingsText(plan: ServerPlan, settings: Settings): string {
+  const place = { listen_addresses: '*', port: postgresPort }
+  const tls = {
+    ssl: true,
+    ssl_cert_file: `${configFolder}/server.crt`,
+    ssl_key_file: `${configFolder}/server.key`,
+    ssl_ca_file: `${configFolder}/ca.crt`,
+  }
+  return renderSettings({ ...defaultSettings, ...place, ...(plan.tls ? tls : {}), ...settings })
+}

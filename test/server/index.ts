@@ -1,0 +1,7 @@
+export { type BootOptions, bootServer } from './boot.ts'
+export type { Settings } from './config.ts'
+export type { DatabaseOptions, SharedServer, StopMode, TestServer, UriOverrides } from './server.ts'
+export { sharedServer } from './shared.ts'
+export { type PemFile, tlsFixtures } from './tls/fixtures.ts'
+export { supportedVersions, testVersions } from './versions.ts'
+export { waitUntil } from './wait.ts'

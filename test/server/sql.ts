@@ -1,0 +1,27 @@
+import postgres from 'postgres'
+
+/** Runs one statement on a connection of its own; answers the first value of the first row as text, or ''. */
+export async function queryOnce(target: string | SocketTarget, sql: string): Promise<string> {
+  const options = { max: 1, fetch_types: false, connect_timeout: 20, onnotice: () => {} }
+  // An idle connection that stayed would hold up a smart shutdown, hence one per statement.
+  const client = typeof target === 'string' ? postgres(target, options) : postgres({ ...target, ...options })
+  try {
+    const [row] = await client.unsafe(sql).values()
+    const value: unknown = row?.[0]
+    return value === undefined || value === null ? '' : String(value)
+  } finally {
+    await client.end({ timeout: 5 })
+  }
+}
+
+export interface SocketTarget {
+  readonly host: string
+  readonly port: number
+  readonly user: string
+  readonly password: string
+  readonly database: string
+}
+
+export function quoteName(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`
+}

@@ -1,0 +1,14 @@
+import { defineConfig } from 'vitest/config'
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    globalSetup: ['test/server/global-setup.ts'],
+    // Processes and not threads: tests watch their own process' memory, signals and exit.
+    pool: 'forks',
+    maxWorkers: 2,
+    testTimeout: 30_000,
+    // The first boot of a version copies its binaries and runs initdb.
+    hookTimeout: 120_000,
+  },
+})
