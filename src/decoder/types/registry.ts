@@ -1,0 +1,201 @@
+import { WalwireError } from '../../protocol/errors.ts'
+import { type SliceText, sliceAscii, sliceUtf8, sliceUtf8Strictly } from '../text.ts'
+import { arrayReader } from './array.ts'
+import { readBool, writeBool } from './bool.ts'
+import { builtinTypes, semicolonDelimited, type TextForm } from './builtin.ts'
+import { readBytea, writeBytea } from './bytea.ts'
+import { readFloat, writeFloat } from './float.ts'
+import { readInt8, readInteger, writeInt8, writeInteger } from './integer.ts'
+import { dimensionsOf, PgArray, writeArray } from './pg-array.ts'
+import { readChar, writeString } from './string.ts'
+
+/** Reads a value out of its text in bytes[start, end). What it returns holds nothing of `bytes`. */
+export type ReadValue = (bytes: Uint8Array, start: number, end: number) => unknown
+
+/** A type, and how its values are read and written. */
+export interface PgType {
+  readonly oid: number
+  readonly schema: string
+  /** `pg_type.typname`, without the schema. */
+  readonly name: string
+  /** The bare name of a type of pg_catalog, `schema.name` of any other: what overrides and events call it. */
+  readonly label: string
+  /**
+   * @throws {ProtocolError} when the text is not one that the server writes for this type.
+   * @throws {WalwireError} `value_too_long`, or `invalid_text` where text is read strictly.
+   */
+  readonly readText: ReadValue
+  /**
+   * The text that the server reads as `value`: the inverse of `readText` as it is without overrides.
+   *
+   * @throws {TypeError} when the value is not of the kind that this type is read as.
+   */
+  readonly encodeText: (value: unknown) => string
+  /** The value is a string that is JSON itself, or a list of such: json and jsonb, where nothing overrides them. */
+  readonly rawJson: boolean
+}
+
+/** A row of pg_type, for a type that is not built in. */
+export interface CatalogType {
+  readonly oid: number
+  readonly schema: string
+  readonly name: string
+  readonly typtype: string
+  /** `typdelim`: what stands between elements where this type is the element of an array. */
+  readonly delimiter: string
+  /** `typelem` of a true array (`typsubscript = 'array_subscript_handler'::regproc`), 0 for every other type. */
+  readonly elementOid: number
+  /** `typbasetype` of a domain, 0 for every other type. */
+  readonly baseOid: number
+}
+
+/**
+ * What takes the place of a type's default value, by the type's name: the bare name for a type of pg_catalog (`int4`;
+ * an array is `_int4`, never `int4[]`), `schema.name` for any other. The function gets the default value and is not
+ * called for NULL. Elements of arrays are overridden first, then the array where it is named itself; likewise the base
+ * of a domain, then the domain.
+ */
+export type TypeOverrides = Readonly<Record<string, (value: never) => unknown>>
+
+/** How a {@link TypeRegistry} reads. */
+export interface TypeRegistryOptions {
+  readonly overrides?: TypeOverrides | undefined
+  /** `text`: every value is the server's text as a string. */
+  readonly values?: 'native' | 'text' | undefined
+  /** The server sends text that nobody has checked, since its encoding is SQL_ASCII: check it. */
+  readonly strictText?: boolean | undefined
+}
+
+/** A type as it is without overrides, and what arrays and domains over it need to know. */
+interface KnownType extends PgType {
+  readonly delimiter: string
+  /** Its values are arrays. */
+  readonly isArray: boolean
+}
+
+/** A method, so that its parameter is checked both ways: which value a name stands for is the caller's knowledge. */
+type Override = { convert(value: unknown): unknown }['convert']
+
+/** The types of one server, by OID. */
+export class TypeRegistry {
+  readonly #types = new Map<number, KnownType>()
+  readonly #overrides: ReadonlyMap<string, Override>
+  readonly #asText: boolean
+  readonly #sliceText: SliceText
+
+  /** @throws {WalwireError} `bad_option` when overrides are given where every value is to be text. */
+  constructor(options: TypeRegistryOptions = {}) {
+    this.#overrides = new Map<string, Override>(Object.entries(options.overrides ?? {}))
+    this.#asText = options.values === 'text'
+    this.#sliceText = options.strictText ? sliceUtf8Strictly : sliceUtf8
+    if (this.#asText && this.#overrides.size > 0) {
+      throw new WalwireError('bad_option', {
+        what: "the options 'types' and 'values' do not go together",
+        why: "with values: 'text' every value stays the server's text",
+        hint: "leave out 'types', or values: 'text'",
+      })
+    }
+    for (const [oid, arrayOid, name, form] of builtinTypes) {
+      const delimiter = oid === semicolonDelimited ? ';' : ','
+      const element = this.#keep({ oid, schema: 'pg_catalog', name, delimiter, isArray: false, ...this.#form(form) })
+      if (arrayOid !== 0) this.#keepArray({ oid: arrayOid, schema: 'pg_catalog', name: `_${name}` }, element)
+    }
+  }
+
+  /** A type that is built in or was added; undefined means that the catalog must be asked. */
+  get(oid: number): PgType | undefined {
+    return this.#types.get(oid)
+  }
+
+  /**
+   * Adds a type from the catalog. An array or domain is read as such when the type under it was added before;
+   * every other type reads as text.
+   */
+  add(type: CatalogType): PgType {
+    const element = type.elementOid === 0 ? undefined : this.#types.get(type.elementOid)
+    if (element !== undefined) return this.#keepArray(type, element)
+    const base = type.baseOid === 0 ? undefined : this.#types.get(type.baseOid)
+    const { oid, schema, name, delimiter } = type
+    if (base !== undefined) return this.#keep({ ...base, oid, schema, name, delimiter })
+    return this.#keep({ oid, schema, name, delimiter, isArray: false, ...this.#form('text') })
+  }
+
+  /** Adds a type that the catalog has no more, as text: it was dropped after rows with it were written. */
+  addUnknown(oid: number): PgType {
+    return this.add({ oid, schema: '', name: `${oid}`, typtype: 'b', delimiter: ',', elementOid: 0, baseOid: 0 })
+  }
+
+  #keepArray(type: Pick<PgType, 'oid' | 'schema' | 'name'>, element: KnownType): PgType {
+    const { oid, schema, name } = type
+    if (this.#asText) {
+      return this.#keep({ oid, schema, name, delimiter: ',', isArray: false, ...this.#form('text') })
+    }
+    return this.#keep({
+      oid,
+      schema,
+      name,
+      delimiter: ',',
+      isArray: true,
+      readText: arrayReader(element.readText, element.delimiter, element.isArray),
+      encodeText: arrayWriter(element),
+      rawJson: element.rawJson,
+    })
+  }
+
+  #keep(type: Omit<KnownType, 'label'>): KnownType {
+    const label =
+      type.schema === 'pg_catalog' ? type.name : type.schema === '' ? type.name : `${type.schema}.${type.name}`
+    const override = this.#overrides.get(label)
+    const { readText } = type
+    const kept: KnownType =
+      override === undefined
+        ? { ...type, label }
+        : {
+            ...type,
+            label,
+            readText: (bytes, start, end) => override(readText(bytes, start, end)),
+            rawJson: false,
+          }
+    this.#types.set(kept.oid, kept)
+    return kept
+  }
+
+  #form(form: TextForm): Pick<PgType, 'readText' | 'encodeText' | 'rawJson'> {
+    if (this.#asText) {
+      const isText = form === 'text' || form === 'json'
+      const readText = form === 'char' ? readChar : isText ? this.#sliceText : sliceAscii
+      return { readText, encodeText: writeString, rawJson: false }
+    }
+    switch (form) {
+      case 'bool':
+        return { readText: readBool, encodeText: writeBool, rawJson: false }
+      case 'integer':
+        return { readText: readInteger, encodeText: writeInteger, rawJson: false }
+      case 'int8':
+        return { readText: readInt8, encodeText: writeInt8, rawJson: false }
+      case 'float':
+        return { readText: readFloat, encodeText: writeFloat, rawJson: false }
+      case 'bytea':
+        return { readText: readBytea, encodeText: writeBytea, rawJson: false }
+      case 'char':
+        return { readText: readChar, encodeText: writeString, rawJson: false }
+      case 'ascii':
+        return { readText: sliceAscii, encodeText: writeString, rawJson: false }
+      case 'json':
+        return { readText: this.#sliceText, encodeText: writeString, rawJson: true }
+      case 'text':
+        return { readText: this.#sliceText, encodeText: writeString, rawJson: false }
+      default:
+        return form satisfies never
+    }
+  }
+}
+
+function arrayWriter({ encodeText, delimiter, isArray }: KnownType): (value: unknown) => string {
+  return (value) => {
+    if (!Array.isArray(value)) throw new TypeError(`an array's value is an array, not ${typeof value}`)
+    const lowerBounds = value instanceof PgArray ? value.lowerBounds : []
+    const dimensions = lowerBounds.length > 0 ? lowerBounds.length : isArray ? 1 : dimensionsOf(value)
+    return writeArray(value, lowerBounds, dimensions, delimiter, encodeText)
+  }
+}
