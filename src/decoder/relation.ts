@@ -27,3 +27,25 @@ export interface Relation {
 
 /** A row: one property for each column, by the column's name. */
 export type Row = Record<string, unknown>
+
+/** Whether two descriptions are of the same table with the same schema. */
+export function sameRelation(a: Relation, b: Relation): boolean {
+  return (
+    a.oid === b.oid &&
+    a.schema === b.schema &&
+    a.name === b.name &&
+    a.replicaIdentity === b.replicaIdentity &&
+    a.columns.length === b.columns.length &&
+    a.columns.every((column, index) => sameColumn(column, b.columns[index]!))
+  )
+}
+
+/** Whether two columns are called the same, hold the same type and stand in the identity alike. */
+export function sameColumn(a: Column, b: Column): boolean {
+  return a.name === b.name && sameColumnType(a, b) && a.key === b.key
+}
+
+/** Whether two columns hold the same type, modifier included. */
+export function sameColumnType(a: Column, b: Column): boolean {
+  return a.typeOid === b.typeOid && a.typmod === b.typmod
+}

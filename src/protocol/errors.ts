@@ -17,9 +17,12 @@ export const errorCodes = {
   tls_failed: { retryable: false },
   auth_failed: { retryable: false },
   auth_unsupported: { retryable: false },
+  database_missing: { retryable: false },
   too_many_connections: { retryable: true },
+  server_not_ready: { retryable: true },
   // a connection that was there
   connection_lost: { retryable: true },
+  connection_closed: { retryable: false },
   server_stopping: { retryable: true },
   server_error: { retryable: false },
   cancelled: { retryable: false },
@@ -54,6 +57,7 @@ export const errorCodes = {
   // values and snapshots
   value_too_long: { retryable: false },
   invalid_text: { retryable: false },
+  types_failed: { retryable: false },
   snapshot_unstable: { retryable: true },
 } as const satisfies Record<string, { retryable: boolean }>
 

@@ -1,0 +1,314 @@
+import { ProtocolError } from '../protocol/errors.ts'
+import type { Lsn } from '../protocol/lsn.ts'
+import { Reader } from '../protocol/reader.ts'
+import {
+  type BeginMessage,
+  type CommitMessage,
+  decodeBegin,
+  decodeCommit,
+  decodeLogicalMessage,
+  decodeOrigin,
+  decodeRelation,
+  decodeTruncate,
+  decodeType,
+  type LogicalMessage,
+  type OriginMessage,
+  type RelationMessage,
+  type TypeMessage,
+} from './messages.ts'
+import { type Column, type Relation, type Row, sameRelation } from './relation.ts'
+import { Cursor, type Field, type RowReader, rowReader, setField } from './row-reader.ts'
+import { tupleLayout } from './tuple.ts'
+import { TypeRegistry } from './types/registry.ts'
+
+/** Takes what a {@link PgoutputDecoder} reads, one call a message. Rows, keys and contents are the receiver's own. */
+export interface PgoutputSink {
+  begin(message: BeginMessage): void
+  message(message: LogicalMessage): void
+  commit(message: CommitMessage): void
+  origin(message: OriginMessage): void
+  relation(message: RelationMessage): void
+  type(message: TypeMessage): void
+  insert(relation: Relation, row: Row): void
+  /** `unchanged`: names of the columns that `row` lacks, TOASTed values that were sent neither in it nor in `old`. */
+  update(
+    relation: Relation,
+    key: Row | undefined,
+    old: Row | undefined,
+    row: Row,
+    unchanged: string[] | undefined,
+  ): void
+  delete(relation: Relation, key: Row | undefined, old: Row | undefined): void
+  truncate(relations: Relation[], cascade: boolean, restartIdentity: boolean): void
+}
+
+/** A message with its rows read. Named as in the documentation. */
+export type PgoutputMessage =
+  | BeginMessage
+  | LogicalMessage
+  | CommitMessage
+  | OriginMessage
+  | { readonly kind: 'relation'; readonly relation: Relation }
+  | TypeMessage
+  | { readonly kind: 'insert'; readonly relation: Relation; readonly new: Row }
+  | {
+      readonly kind: 'update'
+      readonly relation: Relation
+      readonly key: Row | undefined
+      readonly old: Row | undefined
+      readonly new: Row
+      readonly unchanged: readonly string[] | undefined
+    }
+  | {
+      readonly kind: 'delete'
+      readonly relation: Relation
+      readonly key: Row | undefined
+      readonly old: Row | undefined
+    }
+  | {
+      readonly kind: 'truncate'
+      readonly relations: readonly Relation[]
+      readonly cascade: boolean
+      readonly restartIdentity: boolean
+    }
+
+/** What a decoder is told about the stream: the same as the server was by START_REPLICATION. */
+export interface PgoutputOptions {
+  /** Only version 1 so far. */
+  readonly protoVersion: 1
+  /** Only off so far. */
+  readonly streaming?: 'off'
+  readonly types?: TypeRegistry
+}
+
+/** A table that the stream has named, with the readers of its rows, which are made when the first row comes. */
+class KnownRelation {
+  readonly relation: Relation
+  readonly cursor: Cursor
+  readonly #types: TypeRegistry
+  #row: RowReader | undefined
+  #key: RowReader | undefined
+
+  constructor(relation: Relation, types: TypeRegistry, cursor: Cursor) {
+    this.relation = relation
+    this.cursor = cursor
+    this.#types = types
+  }
+
+  /** Reads a whole row: a new tuple, or an old one. */
+  get row(): RowReader {
+    return (this.#row ??= this.#reader(this.relation.columns.map((column) => this.#field(column))))
+  }
+
+  /** Reads a key tuple, which has every column, those beside the key as NULLs that mean nothing. */
+  get key(): RowReader {
+    return (this.#key ??= this.#reader(
+      this.relation.columns.map((column) => (column.key ? this.#field(column) : { name: column.name, read: null })),
+    ))
+  }
+
+  #reader(fields: Field[]): RowReader {
+    return rowReader(tupleLayout, fields, this.cursor, this.relation.table)
+  }
+
+  #field(column: Column): Field {
+    const type = this.#types.get(column.typeOid) ?? this.#types.addUnknown(column.typeOid)
+    return { name: column.name, read: type.readText }
+  }
+}
+
+/**
+ * Decodes the messages of the output plugin `pgoutput`. It remembers the relations that the stream has named, so there
+ * is one decoder to a connection, and every message goes through it, in order.
+ *
+ * @see https://www.postgresql.org/docs/current/protocol-logicalrep-message-formats.html
+ */
+export class PgoutputDecoder {
+  readonly #types: TypeRegistry
+  readonly #relations = new Map<number, KnownRelation>()
+  readonly #cursor = new Cursor()
+  /** The relation of the last row: rows of one table mostly come together. */
+  #last: KnownRelation | undefined
+
+  constructor(options: PgoutputOptions) {
+    this.#types = options.types ?? new TypeRegistry()
+  }
+
+  /** Decodes one message (the payload of one XLogData). */
+  decode(bytes: Uint8Array): PgoutputMessage {
+    let message: PgoutputMessage | undefined
+    const keep = (decoded: PgoutputMessage) => {
+      message = decoded
+    }
+    this.read(bytes, 0, bytes.length, {
+      begin: keep,
+      message: keep,
+      commit: keep,
+      origin: keep,
+      relation: (decoded) => keep({ kind: 'relation', relation: this.define(decoded) }),
+      type: keep,
+      insert: (relation, row) => keep({ kind: 'insert', relation, new: row }),
+      update: (relation, key, old, row, unchanged) => keep({ kind: 'update', relation, key, old, new: row, unchanged }),
+      delete: (relation, key, old) => keep({ kind: 'delete', relation, key, old }),
+      truncate: (relations, cascade, restartIdentity) =>
+        keep({ kind: 'truncate', relations, cascade, restartIdentity }),
+    })
+    return message!
+  }
+
+  /**
+   * Decodes the message in bytes[start, end) into the sink. A Relation only takes effect when the receiver calls
+   * {@link define} with it, which it does once the types of its columns are known.
+   *
+   * @throws {ProtocolError} when the bytes are not a message of pgoutput, or rows come before their Relation
+   * @throws {WalwireError} when a value cannot be read, naming table and column
+   */
+  read(bytes: Uint8Array, start: number, end: number, sink: PgoutputSink): void {
+    const body = start + 1
+    switch (start < end ? bytes[start] : undefined) {
+      case 0x49:
+        return this.#insert(bytes, body, end, sink)
+      case 0x55:
+        return this.#update(bytes, body, end, sink)
+      case 0x44:
+        return this.#delete(bytes, body, end, sink)
+      case 0x42:
+        return sink.begin(decodeBegin(new Reader(bytes, body, end, 'Begin')))
+      case 0x43:
+        return sink.commit(decodeCommit(new Reader(bytes, body, end, 'Commit')))
+      case 0x4d:
+        return sink.message(decodeLogicalMessage(new Reader(bytes, body, end, 'Message')))
+      case 0x4f:
+        return sink.origin(decodeOrigin(new Reader(bytes, body, end, 'Origin')))
+      case 0x52:
+        return sink.relation(decodeRelation(new Reader(bytes, body, end, 'Relation')))
+      case 0x59:
+        return sink.type(decodeType(new Reader(bytes, body, end, 'Type')))
+      case 0x54:
+        return this.#truncate(new Reader(bytes, body, end, 'Truncate'), sink)
+      default:
+        throw new ProtocolError(
+          'a message of the replication stream could not be read',
+          start < end ? `pgoutput version 1 has no message 0x${bytes[start]!.toString(16)}` : 'it is empty',
+          0,
+        )
+    }
+  }
+
+  /**
+   * Makes a relation known, or replaces what is known of it.
+   *
+   * @returns the shared object for this schema: the one that is known already when nothing differs
+   */
+  define(message: RelationMessage): Relation {
+    const relation: Relation = {
+      oid: message.oid,
+      schema: message.schema,
+      name: message.name,
+      table: `${message.schema}.${message.name}`,
+      replicaIdentity: message.replicaIdentity,
+      columns: message.columns.map(({ name, typeOid, typmod, key }) => ({
+        name,
+        type: (this.#types.get(typeOid) ?? this.#types.addUnknown(typeOid)).label,
+        typeOid,
+        typmod,
+        key,
+      })),
+    }
+    return this.remember(relation)
+  }
+
+  /** The same for a relation that was learned from the catalog. */
+  remember(relation: Relation): Relation {
+    const known = this.#relations.get(relation.oid)
+    if (known && sameRelation(known.relation, relation)) return known.relation
+    this.#relations.set(relation.oid, new KnownRelation(relation, this.#types, this.#cursor))
+    this.#last = undefined
+    return relation
+  }
+
+  #insert(bytes: Uint8Array, body: number, end: number, sink: PgoutputSink): void {
+    const known = this.#relationAt(bytes, body, end, 'Insert')
+    if (bytes[body + 4] !== 0x4e) this.#reject('Insert', 'no new tuple follows its relation', 4)
+    const row = known.row(bytes, body + 5, end)
+    if (this.#cursor.end !== end) this.#reject('Insert', 'bytes stand behind the row', this.#cursor.end - body)
+    if (this.#cursor.unchanged !== undefined) this.#reject('Insert', 'an unchanged value has nothing before it', 5)
+    sink.insert(known.relation, row)
+  }
+
+  #update(bytes: Uint8Array, body: number, end: number, sink: PgoutputSink): void {
+    const known = this.#relationAt(bytes, body, end, 'Update')
+    const { relation } = known
+    const cursor = this.#cursor
+    let at = body + 4
+    let key: Row | undefined
+    let old: Row | undefined
+    if (bytes[at] === 0x4b) {
+      key = known.key(bytes, at + 1, end)
+      at = cursor.end
+    } else if (bytes[at] === 0x4f) {
+      old = known.row(bytes, at + 1, end)
+      at = cursor.end
+    }
+    if (at >= end || bytes[at] !== 0x4e) this.#reject('Update', 'no new tuple follows', at - body)
+    const row = known.row(bytes, at + 1, end)
+    if (cursor.end !== end) this.#reject('Update', 'bytes stand behind the row', cursor.end - body)
+    if (cursor.unchanged === undefined) {
+      sink.update(relation, key, old, row, undefined)
+    } else {
+      const { filled, missing } = fillUnchanged(relation, row, old ?? key)
+      sink.update(relation, key, old, filled, missing.length > 0 ? missing : undefined)
+    }
+  }
+
+  #delete(bytes: Uint8Array, body: number, end: number, sink: PgoutputSink): void {
+    const known = this.#relationAt(bytes, body, end, 'Delete')
+    const kind = bytes[body + 4]
+    if (kind !== 0x4b && kind !== 0x4f) this.#reject('Delete', 'neither key nor old tuple follows', 4)
+    const before = kind === 0x4b ? known.key(bytes, body + 5, end) : known.row(bytes, body + 5, end)
+    if (this.#cursor.end !== end) this.#reject('Delete', 'bytes stand behind the row', this.#cursor.end - body)
+    if (kind === 0x4b) sink.delete(known.relation, before, undefined)
+    else sink.delete(known.relation, undefined, before)
+  }
+
+  #truncate(reader: Reader, sink: PgoutputSink): void {
+    const { relationOids, cascade, restartIdentity } = decodeTruncate(reader)
+    sink.truncate(
+      relationOids.map((oid) => this.#known(oid, 'Truncate').relation),
+      cascade,
+      restartIdentity,
+    )
+  }
+
+  #relationAt(bytes: Uint8Array, at: number, end: number, message: string): KnownRelation {
+    if (at + 5 > end) this.#reject(message, 'it ends within its relation', 0)
+    const oid = ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0
+    const last = this.#last
+    return last !== undefined && last.relation.oid === oid ? last : (this.#last = this.#known(oid, message))
+  }
+
+  #known(oid: number, message: string): KnownRelation {
+    return this.#relations.get(oid) ?? this.#reject(message, `its relation ${oid} was not described before`, 0)
+  }
+
+  #reject(message: string, why: string, offset: number): never {
+    throw new ProtocolError(`${message} could not be read`, why, offset, message[0])
+  }
+}
+
+/**
+ * Takes unchanged values from the old row or key where that was sent: the server leaves a value out of the new tuple
+ * whenever its TOAST pointer is the same, and flattens the old one.
+ *
+ * @returns the row in the order of its columns, and the names of those that remain without a value
+ */
+function fillUnchanged(relation: Relation, row: Row, before: Row | undefined): { filled: Row; missing: string[] } {
+  const filled: Row = {}
+  const missing: string[] = []
+  for (const { name } of relation.columns) {
+    if (Object.hasOwn(row, name)) setField(filled, name, row[name])
+    else if (before !== undefined && Object.hasOwn(before, name)) setField(filled, name, before[name])
+    else missing.push(name)
+  }
+  return { filled, missing }
+}

@@ -1,0 +1,89 @@
+import { ProtocolError } from '../protocol/errors.ts'
+import type { Row } from './relation.ts'
+import { type Cursor, type Field, type RowLayout, type RowReader, rowLiteral, setField } from './row-reader.ts'
+
+/*
+ * TupleData: Int16 number of columns; for each: Byte1 'n' NULL | 'u' unchanged TOAST | 't' text | 'b' binary,
+ * and for 't' and 'b' Int32 length and the bytes.
+ * https://www.postgresql.org/docs/current/protocol-logicalrep-message-formats.html#PROTOCOL-LOGICALREP-MESSAGE-FORMATS-TUPLEDATA
+ */
+
+const nullTag = 0x6e
+const unchangedTag = 0x75
+const textTag = 0x74
+
+/** The rows of Insert, Update and Delete messages. */
+export const tupleLayout: RowLayout = { compile: compileTuple, interpret: interpretTuple }
+
+/**
+ * Straight-line code for each column. Whatever is not a text or a NULL (unchanged TOAST, a malformed tuple, a value
+ * whose reader throws) is left to the interpreted reader, which begins the row again.
+ */
+function compileTuple(fields: readonly Field[], cursor: Cursor, interpreted: RowReader): RowReader {
+  const columns = fields.map(
+    ({ read }, index) => `
+  let v${index};
+  tag = b[p];
+  if (tag === ${textTag}) {
+    q = p + 5 + (b[p + 1] << 24 | b[p + 2] << 16 | b[p + 3] << 8 | b[p + 4]);
+    if (q > end || q < p + 5) return interpreted(b, start, end);
+    ${read === null ? '' : `v${index} = r${index}(b, p + 5, q);`}
+    p = q;
+  } else if (tag === ${nullTag}) {
+    v${index} = null;
+    p++;
+  } else return interpreted(b, start, end);`,
+  )
+  const body = `'use strict';
+return function readTuple(b, start, end) {
+  if ((b[start] << 8 | b[start + 1]) !== ${fields.length}) return interpreted(b, start, end);
+  let p = start + 2, q = 0, tag = 0;
+  try {${columns.join('')}
+  if (p > end) return interpreted(b, start, end);
+  cursor.end = p;
+  cursor.unchanged = undefined;
+  return ${rowLiteral(fields)};
+  } catch (error) { return interpreted(b, start, end); }
+}`
+  return new Function('cursor', 'interpreted', ...fields.map((_, index) => `r${index}`), body)(
+    cursor,
+    interpreted,
+    ...fields.map((field) => field.read),
+  )
+}
+
+function interpretTuple(fields: readonly Field[], cursor: Cursor): RowReader {
+  return (bytes, start, end) => {
+    const fail = (at: number, why: string): never => {
+      throw new ProtocolError('a row could not be read', why, at - start)
+    }
+    if (start + 2 > end) fail(start, 'the number of columns is missing')
+    const count = (bytes[start]! << 8) | bytes[start + 1]!
+    if (count !== fields.length) fail(start, `it has ${count} columns, its relation ${fields.length}`)
+    const row: Row = {}
+    let unchanged: number[] | undefined
+    let at = start + 2
+    for (let index = 0; index < count; index++) {
+      const field = fields[index]!
+      if (at >= end) fail(at, `the row ends before column ${field.name}`)
+      const tag = bytes[at]
+      if (tag === textTag) {
+        if (at + 5 > end) fail(at, `the length of column ${field.name} is missing`)
+        const length = (bytes[at + 1]! << 24) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 8) | bytes[at + 4]!
+        if (length < 0 || length > end - at - 5) {
+          fail(at, `column ${field.name} says that it is ${length} bytes long, ${end - at - 5} remain`)
+        }
+        at += 5 + length
+        if (field.read !== null) setField(row, field.name, field.read(bytes, at - length, at))
+      } else {
+        if (tag === nullTag) field.read !== null && setField(row, field.name, null)
+        else if (tag === unchangedTag) (unchanged ??= []).push(index)
+        else fail(at, `column ${field.name} has the unknown kind 0x${tag!.toString(16)}`)
+        at++
+      }
+    }
+    cursor.end = at
+    cursor.unchanged = unchanged
+    return row
+  }
+}
