@@ -123,8 +123,8 @@ function readEscaped(bytes: Uint8Array, start: number, end: number, cursor: Curs
     if (byte !== backslash) {
       plain[length++] = byte
     } else {
-      const escape = bytes[++at]!
-      plain[length++] = escapes[escape] ?? escape
+      const escaped = bytes[++at]!
+      plain[length++] = escapes[escaped] ?? escaped
     }
   }
   return read(plain, 0, length)

@@ -1,5 +1,4 @@
 import { ProtocolError } from '../protocol/errors.ts'
-import type { Lsn } from '../protocol/lsn.ts'
 import { Reader } from '../protocol/reader.ts'
 import {
   type BeginMessage,
@@ -167,25 +166,35 @@ export class PgoutputDecoder {
     const body = start + 1
     switch (start < end ? bytes[start] : undefined) {
       case 0x49:
-        return this.#insert(bytes, body, end, sink)
+        this.#insert(bytes, body, end, sink)
+        break
       case 0x55:
-        return this.#update(bytes, body, end, sink)
+        this.#update(bytes, body, end, sink)
+        break
       case 0x44:
-        return this.#delete(bytes, body, end, sink)
+        this.#delete(bytes, body, end, sink)
+        break
       case 0x42:
-        return sink.begin(decodeBegin(new Reader(bytes, body, end, 'Begin')))
+        sink.begin(decodeBegin(new Reader(bytes, body, end, 'Begin')))
+        break
       case 0x43:
-        return sink.commit(decodeCommit(new Reader(bytes, body, end, 'Commit')))
+        sink.commit(decodeCommit(new Reader(bytes, body, end, 'Commit')))
+        break
       case 0x4d:
-        return sink.message(decodeLogicalMessage(new Reader(bytes, body, end, 'Message')))
+        sink.message(decodeLogicalMessage(new Reader(bytes, body, end, 'Message')))
+        break
       case 0x4f:
-        return sink.origin(decodeOrigin(new Reader(bytes, body, end, 'Origin')))
+        sink.origin(decodeOrigin(new Reader(bytes, body, end, 'Origin')))
+        break
       case 0x52:
-        return sink.relation(decodeRelation(new Reader(bytes, body, end, 'Relation')))
+        sink.relation(decodeRelation(new Reader(bytes, body, end, 'Relation')))
+        break
       case 0x59:
-        return sink.type(decodeType(new Reader(bytes, body, end, 'Type')))
+        sink.type(decodeType(new Reader(bytes, body, end, 'Type')))
+        break
       case 0x54:
-        return this.#truncate(new Reader(bytes, body, end, 'Truncate'), sink)
+        this.#truncate(new Reader(bytes, body, end, 'Truncate'), sink)
+        break
       default:
         throw new ProtocolError(
           'a message of the replication stream could not be read',
