@@ -28,9 +28,11 @@ export const errorCodes = {
   cancelled: { retryable: false },
   protocol_violation: { retryable: false },
   // what replication needs of the server
+  unsupported_server: { retryable: false },
   wal_level: { retryable: false },
   not_permitted: { retryable: false },
   publication_missing: { retryable: false },
+  publication_conflict: { retryable: false },
   row_security: { retryable: false },
   // slots
   slot_exists: { retryable: false },
@@ -41,6 +43,7 @@ export const errorCodes = {
   slot_physical: { retryable: false },
   slot_plugin: { retryable: false },
   slot_database: { retryable: false },
+  slot_synchronized: { retryable: false },
   slot_creation_timeout: { retryable: true },
   slots_exhausted: { retryable: true },
   temporary_slot_lost: { retryable: false },

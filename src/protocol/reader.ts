@@ -2,6 +2,7 @@ import { ProtocolError } from './errors.ts'
 import { type Lsn, lsnFromHalves } from './lsn.ts'
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+const lossyUtf8 = new TextDecoder('utf-8', { ignoreBOM: true })
 
 /**
  * Reads the fields of one message in wire order (big-endian throughout) and never beyond its end.
@@ -69,9 +70,16 @@ export class Reader {
 
   /** A NUL-terminated string. */
   cstring(field: string): string {
-    const nul = this.#bytes.indexOf(0, this.#at)
-    if (nul < 0 || nul >= this.#end) this.fail(`${field} has no terminating zero byte`)
+    const nul = this.#nul(field)
     return this.#text(field, this.#at, nul, nul + 1)
+  }
+
+  /** The same for text whose encoding is not certain: what is not UTF-8 becomes U+FFFD. Never for a value or a name. */
+  lossyCstring(field: string): string {
+    const nul = this.#nul(field)
+    const text = lossyUtf8.decode(this.#bytes.subarray(this.#at, nul))
+    this.#at = nul + 1
+    return text
   }
 
   /** The next `length` bytes as a string. */
@@ -112,6 +120,12 @@ export class Reader {
     if (length < 0 || length > this.#end - at) this.fail(`${field} needs ${length} bytes, ${this.remaining} remain`)
     this.#at = at + length
     return at
+  }
+
+  #nul(field: string): number {
+    const nul = this.#bytes.indexOf(0, this.#at)
+    if (nul < 0 || nul >= this.#end) this.fail(`${field} has no terminating zero byte`)
+    return nul
   }
 
   #text(field: string, start: number, end: number, next: number): string {
