@@ -1,13 +1,110 @@
 import { ProtocolError } from '../../protocol/errors.ts'
 import { sliceAscii } from '../text.ts'
 
-const decimal = /^-?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/
+const minus = 0x2d
+const plus = 0x2b
+const zero = 0x30
+/** A point's code less that of the digit 0. */
+const point = -2
+const e = 0x65
+
+/** The powers of ten that a float8 holds exactly. */
+const powersOf10 = Float64Array.from({ length: 23 }, (_, exponent) => Number(`1e${exponent}`))
+const maxPower = 22
 
 /**
- * float4 and float8: the number that the text names. With extra_float_digits above 0 that is the shortest text that
- * names this float8 among all float8, or this float4 among all float4.
+ * float4 and float8: the float8 nearest to the number that the text names, bit for bit what Number(text) gives, in a
+ * third of its time for nearly all texts of up to 17 digits; Number has the rest.
+ *
+ * The digits without their point are high × 10^n + low, at most 9 and 8 digits. If that is below 2^53 it is exact, and
+ * so is the power of ten, so that one multiplication or division rounds once, hence correctly (W. D. Clinger, "How to
+ * read floating point numbers accurately", 1990). Otherwise it is a sum of two float8s, divided by {@link divideSum}.
  */
 export function readFloat(bytes: Uint8Array, start: number, end: number): number {
+  const negative = bytes[start] === minus
+  const first = negative ? start + 1 : start
+  let high = 0
+  let low = 0
+  let lowDigits = 0
+  let pointAt = -1
+  let at = first
+  for (; at < end; at++) {
+    const digit = bytes[at]! - zero
+    if (digit >= 0 && digit <= 9) {
+      if (high < 100_000_000) {
+        high = high * 10 + digit
+      } else {
+        low = low * 10 + digit
+        lowDigits++
+      }
+    } else if (digit === point && pointAt < 0) pointAt = at
+    else break
+  }
+  const digits = at - first - (pointAt < 0 ? 0 : 1)
+  if (digits < 1 || lowDigits > 8) return readByNumber(bytes, start, end)
+  // the value is digits / 10^scale
+  let scale = pointAt < 0 ? 0 : at - pointAt - 1
+  if (at < end) {
+    if (bytes[at] !== e) return readByNumber(bytes, start, end)
+    const exponent = readExponent(bytes, at + 1, end)
+    if (exponent === undefined) return readByNumber(bytes, start, end)
+    scale -= exponent
+  }
+  if (scale > maxPower || scale < -maxPower) return readByNumber(bytes, start, end)
+  const shifted = high * powersOf10[lowDigits]!
+  const sum = shifted + low
+  let value: number
+  if (sum <= Number.MAX_SAFE_INTEGER) value = scale < 0 ? sum * powersOf10[-scale]! : sum / powersOf10[scale]!
+  else {
+    if (scale < 0) return readByNumber(bytes, start, end)
+    // exact: shifted has at most 30 + 19 significant bits, and low is less
+    value = divideSum(sum, low - (sum - shifted), powersOf10[scale]!)
+    if (Number.isNaN(value)) return readByNumber(bytes, start, end)
+  }
+  return negative ? -value : value
+}
+
+function readExponent(bytes: Uint8Array, start: number, end: number): number | undefined {
+  const sign = bytes[start]
+  let at = sign === minus || sign === plus ? start + 1 : start
+  if (at >= end || end - at > 3) return undefined
+  let value = 0
+  for (; at < end; at++) {
+    const digit = bytes[at]! - zero
+    if (digit < 0 || digit > 9) return undefined
+    value = value * 10 + digit
+  }
+  return sign === minus ? -value : value
+}
+
+/** 2^27 + 1: splits a float8 into two of 26 bits (T. J. Dekker, "A floating-point technique", 1971). */
+const splitter = 134_217_729
+
+/**
+ * (a + b) / divisor, correctly rounded; NaN where that is too near to halfway between two float8s to be sure. `b` is at
+ * most half a unit in the last place of `a`.
+ */
+function divideSum(a: number, b: number, divisor: number): number {
+  const quotient = a / divisor
+  // product + error is quotient × divisor exactly
+  const product = quotient * divisor
+  const q = splitter * quotient
+  const qHigh = q - (q - quotient)
+  const qLow = quotient - qHigh
+  const d = splitter * divisor
+  const dHigh = d - (d - divisor)
+  const dLow = divisor - dHigh
+  const error = qHigh * dHigh - product + qHigh * dLow + qLow * dHigh + qLow * dLow
+  const correction = (a - product - error + b) / divisor
+  // the correction is off by less than a few 2^-53 of itself
+  const doubt = correction * 2 ** -48
+  const value = quotient + correction
+  return quotient + (correction - doubt) === value && quotient + (correction + doubt) === value ? value : Number.NaN
+}
+
+const decimal = /^-?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/
+
+function readByNumber(bytes: Uint8Array, start: number, end: number): number {
   const text = sliceAscii(bytes, start, end)
   if (decimal.test(text)) return Number(text)
   if (text === 'NaN') return Number.NaN

@@ -5,7 +5,7 @@ import { readBool, writeBool } from './bool.ts'
 import { builtinTypes, semicolonDelimited, type TextForm } from './builtin.ts'
 import { readBytea, writeBytea } from './bytea.ts'
 import { readFloat, writeFloat } from './float.ts'
-import { readInt8, readInteger, writeInt8, writeInteger } from './integer.ts'
+import { readInt8, readInteger, writeInteger } from './integer.ts'
 import { dimensionsOf, PgArray, writeArray } from './pg-array.ts'
 import { readChar, writeString } from './string.ts'
 
@@ -172,7 +172,7 @@ export class TypeRegistry {
       case 'integer':
         return { readText: readInteger, encodeText: writeInteger, rawJson: false }
       case 'int8':
-        return { readText: readInt8, encodeText: writeInt8, rawJson: false }
+        return { readText: readInt8, encodeText: writeInteger, rawJson: false }
       case 'float':
         return { readText: readFloat, encodeText: writeFloat, rawJson: false }
       case 'bytea':
