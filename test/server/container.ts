@@ -84,7 +84,7 @@ class ContainerServer implements ServerHost {
   }
 
   async ready(): Promise<void> {
-    // The image's first run starts a server for its own setup: only the second one listens on TCP.
+    // The wait strategy looks for an open port alone, which a server in recovery has too.
     const answers = () => this.query('SELECT 1').catch(() => '')
     await waitUntil('the server in the container to take connections', answers, startTimeoutMs)
   }

@@ -1,5 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { rmSync } from 'node:fs'
 import { chmod, chown, mkdtemp, open, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -10,7 +11,7 @@ import type { ServerHost, ServerPlan } from './host.ts'
 import { freePort } from './port.ts'
 import { queryOnce } from './sql.ts'
 import { dataTemplate, serverEnvironment } from './template.ts'
-import { cacheFolder, type ServerUser, serverUser } from './temporary.ts'
+import { runFolder, type ServerUser, serverUser } from './temporary.ts'
 import { waitUntil } from './wait.ts'
 
 const run = promisify(execFile)
@@ -18,9 +19,9 @@ const startTimeoutMs = 60_000
 
 /** Boots a server from the installed binaries, as a process of this machine. */
 export async function bootLocal(plan: ServerPlan): Promise<ServerHost> {
-  const [binaries, user, cache] = await Promise.all([runnableBinaries(plan.version), serverUser(), cacheFolder()])
+  const [binaries, user, runs] = await Promise.all([runnableBinaries(plan.version), serverUser(), runFolder()])
   const template = await dataTemplate(binaries, plan.superuser, user)
-  const folder = await mkdtemp(join(cache, 'run-'))
+  const folder = await mkdtemp(join(runs, 'run-'))
   const watchdog = startWatchdog(folder)
   try {
     if (user) await chown(folder, user.uid, user.gid)
@@ -117,10 +118,13 @@ class LocalServer implements ServerHost {
         // Detached: Ctrl-C at the test run's terminal is not for the server.
         { cwd: '/', env: serverEnvironment, detached: true, stdio: ['ignore', log.fd, log.fd], ...user },
       )
+      // A server that nobody stopped does not keep its test process alive.
       server.unref()
       this.#process = server
       server.once('exit', () => {
         this.#process = undefined
+        // Another process may get this pid, which the watchdog would then end.
+        rmSync(join(folder, 'pid'), { force: true })
       })
     } finally {
       await log.close()
@@ -145,7 +149,9 @@ class LocalServer implements ServerHost {
   }
 
   async ended(): Promise<void> {
-    if (this.#process) await once(this.#process, 'exit')
+    if (!this.#process) return
+    this.#process.ref()
+    await once(this.#process, 'exit')
   }
 
   async query(sql: string): Promise<string> {
@@ -157,10 +163,11 @@ class LocalServer implements ServerHost {
     return await readFile(this.#log, 'utf8').catch(() => '')
   }
 
-  /** The way that a killed test process takes too: the watchdog sees the end of its pipe. */
   async remove(): Promise<void> {
+    const ended = this.ended()
+    await this.signal('SIGQUIT')
+    await ended
     await endWatchdog(this.#place.watchdog)
-    await this.ended()
   }
 }
 
@@ -177,6 +184,7 @@ function startWatchdog(folder: string): ChildProcess {
 
 async function endWatchdog(watchdog: ChildProcess): Promise<void> {
   if (watchdog.exitCode !== null) return
+  watchdog.ref()
   watchdog.stdin?.end()
   await once(watchdog, 'exit')
 }

@@ -4,7 +4,11 @@ import postgres from 'postgres'
 export async function queryOnce(target: string | SocketTarget, sql: string): Promise<string> {
   const options = { max: 1, fetch_types: false, connect_timeout: 20, onnotice: () => {} }
   // An idle connection that stayed would hold up a smart shutdown, hence one per statement.
-  const client = typeof target === 'string' ? postgres(target, options) : postgres({ ...target, ...options })
+  const client =
+    typeof target === 'string'
+      ? // The driver takes the name of the database from a URI without decoding it.
+        postgres(target, { ...options, database: decodeURIComponent(new URL(target).pathname.slice(1)) })
+      : postgres({ ...target, ...options })
   try {
     const [row] = await client.unsafe(sql).values()
     const value: unknown = row?.[0]
