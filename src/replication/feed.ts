@@ -37,6 +37,8 @@ export interface FollowOptions {
   readonly slotTimeoutMs?: number | undefined
   /** By type name (`jsonb`, `public.mood`): gets the default value, gives what is delivered instead. Not called for NULL. */
   readonly types?: Readonly<Record<string, (value: never) => unknown>> | undefined
+  /** `text`: every value is the server's text as a string, or null. Default `native`. */
+  readonly values?: 'native' | 'text' | undefined
   /** Default: silent. */
   readonly logger?: Logger | undefined
 }

@@ -1,0 +1,11 @@
+/**
+ * walwire snapshots Postgres tables and follows them over the logical replication protocol.
+ *
+ * @packageDocumentation
+ */
+export type { Column, Relation, ReplicaIdentity, Row } from './decoder/relation.ts'
+export { PgArray } from './decoder/types/pg-array.ts'
+export type { ConnectionInput, ConnectionOptions } from './protocol/connection-options.ts'
+export { type ErrorCode, WalwireError } from './protocol/errors.ts'
+export { formatLsn, type Lsn, type LsnInput, parseLsn } from './protocol/lsn.ts'
+export * from './replication/index.ts'

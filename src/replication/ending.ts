@@ -1,0 +1,53 @@
+import { backendTag } from '../protocol/backend.ts'
+import type { Connection } from '../protocol/connection.ts'
+import { copyDoneMessage } from '../protocol/frontend.ts'
+import type { Stream } from './stream.ts'
+
+/** The server may leave the stream by itself for this long; after that it is cancelled, */
+const drainMs = 300
+/** and after this, from the end of the loop, the socket is closed whatever happens. */
+const destroyMs = 900
+
+/**
+ * Leaves a stream: the last feedback, CopyDone, and then whatever the server had already begun to send, which is thrown
+ * away. A walsender looks at its input only between messages that the socket takes at once, so inside a large transaction
+ * it must be cancelled; and where it does not read at all, the last feedback is lost, which costs a repetition and never
+ * a gap.
+ *
+ * @param begunMs when the feed began to end, on the clock of `performance.now()`
+ */
+export async function endStream(connection: Connection, stream: Stream, begunMs: number): Promise<void> {
+  stream.finish()
+  connection.write(copyDoneMessage())
+  const left = drain(connection)
+  if (!(await within(left, Math.min(drainMs, begunMs + destroyMs - performance.now())))) {
+    await within(connection.cancel(), begunMs + destroyMs - performance.now())
+    await within(left, begunMs + destroyMs - performance.now())
+  }
+  connection.destroy()
+}
+
+/** Reads and forgets until the server is ready for another command, or gone. */
+async function drain(connection: Connection): Promise<void> {
+  const { framer } = connection
+  do {
+    while (framer.next()) if (framer.tag === backendTag.ReadyForQuery) return
+  } while (await connection.more())
+}
+
+/** Whether the promise was kept in time. A failure counts as kept: there is nothing more to wait for. */
+export async function within(promise: Promise<unknown>, ms: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(false), Math.max(0, ms))
+  })
+  const kept = promise.then(
+    () => true,
+    () => true,
+  )
+  try {
+    return await Promise.race([kept, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}

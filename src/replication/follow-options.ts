@@ -1,0 +1,93 @@
+import { randomBytes } from 'node:crypto'
+import { WalwireError } from '../protocol/errors.ts'
+import { type Lsn, type LsnInput, parseLsn } from '../protocol/lsn.ts'
+import type { FollowOptions } from './feed.ts'
+import { type Logger, silentLogger } from './logger.ts'
+import { type Position, parsePosition } from './position.ts'
+
+/** {@link FollowOptions} checked, with defaults in place. */
+export interface FollowSettings extends Omit<FollowOptions, 'publication' | 'stop' | 'start'> {
+  /** In alphabetical order, each once. */
+  readonly publications: readonly string[]
+  readonly slot: string
+  readonly start: Position | Lsn | 'slot' | undefined
+  readonly stop: Lsn | undefined
+  readonly snapshot: 'initial' | 'never' | 'only'
+  readonly temporary: boolean
+  readonly maxBatchRows: number
+  readonly maxBatchBytes: number
+  readonly maxBufferedBytes: number
+  readonly slotTimeoutMs: number
+  readonly logger: Logger
+}
+
+/** What a slot may be called: lower-case letters, digits and underscores, up to 63 bytes (slot.c, ReplicationSlotValidateName). */
+const slotName = /^[a-z0-9_]{1,63}$/
+
+/** @throws {WalwireError} `bad_option`, or `position_malformed` for `start`. */
+export function checkFollowOptions(options: FollowOptions): FollowSettings {
+  const publications = typeof options.publication === 'string' ? [options.publication] : [...options.publication]
+  if (publications.length === 0 || publications.some((name) => typeof name !== 'string' || name === '')) {
+    reject('publication', 'it names no publication', "give the name of a publication, or several in an array: 'shop'")
+  }
+  const snapshot = options.snapshot ?? 'initial'
+  if (snapshot !== 'initial' && snapshot !== 'never' && snapshot !== 'only') {
+    reject('snapshot', `it is ${JSON.stringify(snapshot)}`, "use 'initial', 'never' or 'only'")
+  }
+  const temporary = options.temporary ?? (snapshot === 'only' && options.slot === undefined)
+  const { slot = temporary ? `walwire_${randomBytes(8).toString('hex')}` : undefined } = options
+  if (slot === undefined) reject('slot', 'it is missing', 'name the replication slot, or ask for a temporary one')
+  if (!slotName.test(slot)) {
+    reject(
+      'slot',
+      `${JSON.stringify(slot)} cannot be the name of a slot`,
+      'use lower-case letters, digits and underscores, 63 at most',
+    )
+  }
+  const start = checkStart(options.start)
+  if (temporary && start !== undefined) {
+    reject('start', 'a temporary slot begins anew with every run', "leave out either 'start' or 'temporary'")
+  }
+  return {
+    ...options,
+    publications: [...new Set(publications)].sort(),
+    slot,
+    start,
+    stop: options.stop === undefined ? undefined : checkLsn('stop', options.stop),
+    snapshot,
+    temporary,
+    maxBatchRows: checkCount('maxBatchRows', options.maxBatchRows, 10_000),
+    maxBatchBytes: checkCount('maxBatchBytes', options.maxBatchBytes, 1024 * 1024),
+    maxBufferedBytes: checkCount('maxBufferedBytes', options.maxBufferedBytes, 8 * 1024 * 1024),
+    slotTimeoutMs: checkCount('slotTimeoutMs', options.slotTimeoutMs, 60_000),
+    logger: options.logger ?? silentLogger,
+  }
+}
+
+function checkStart(start: FollowOptions['start']): FollowSettings['start'] {
+  if (start === undefined || start === 'slot') return start
+  if (typeof start === 'bigint' || typeof start === 'string') return checkLsn('start', start)
+  return parsePosition(start)
+}
+
+function checkLsn(option: string, value: LsnInput): Lsn {
+  try {
+    return parseLsn(value)
+  } catch (error) {
+    reject(
+      option,
+      error instanceof Error ? error.message : String(error),
+      'give an LSN as a bigint or as text, like 16/B374D848',
+    )
+  }
+}
+
+function checkCount(option: string, value: number | undefined, standard: number): number {
+  if (value === undefined) return standard
+  if (!Number.isSafeInteger(value) || value < 1) reject(option, `it is ${value}`, 'give a whole number above 0')
+  return value
+}
+
+function reject(option: string, why: string, hint: string): never {
+  throw new WalwireError('bad_option', { what: `the option '${option}' cannot be used`, why, hint })
+}

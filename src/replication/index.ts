@@ -1,0 +1,7 @@
+export type { Batch } from './batch.ts'
+export type * from './events.ts'
+export type { Feed, FeedStatus, FollowOptions } from './feed.ts'
+export { follow } from './follow.ts'
+export { type JsonLineOptions, toJsonLine } from './json-line.ts'
+export type { Logger } from './logger.ts'
+export { comparePositions, type Position, type PositionOptions, parsePosition, type SnapshotTable } from './position.ts'

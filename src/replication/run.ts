@@ -1,0 +1,301 @@
+import { WalwireError } from '../protocol/errors.ts'
+import { formatLsn, type Lsn, parseLsn } from '../protocol/lsn.ts'
+import { quoteLiteral } from '../protocol/quote.ts'
+import { startReplicationCommand } from '../protocol/replication-commands.ts'
+import { type AnnouncedRelations, Assembler } from './assembler.ts'
+import type { Batch } from './batch.ts'
+import { endStream, within } from './ending.ts'
+import type { FollowSettings } from './follow-options.ts'
+import type { Position } from './position.ts'
+import { Progress } from './progress.ts'
+import { type PublishedTable, readPublications } from './publication.ts'
+import { Session } from './session.ts'
+import { dropSlot, readSlot, type SlotFacts } from './slot.ts'
+import { createSlot } from './slot-creation.ts'
+import { Snapshot, TableChanged } from './snapshot.ts'
+import { checkSlotUnmoved, planStart, type StartPlan } from './start.ts'
+import { Stream } from './stream.ts'
+
+/** How often a snapshot is begun before giving up, when tables are changed under it. */
+const maxSnapshotAttempts = 5
+/** A slot that is made anew waits this long for a walsender of an earlier run to let go of it. */
+const leftoverDeadlineMs = 5_000
+/** At the end, the acknowledgement of the batch in hand may come until then, */
+const lastAckMs = 600
+/** and a slot that nobody will continue is dropped until then, from the end of the loop. */
+const dropUntilMs = 950
+
+/**
+ * One run of a feed from its first connection to its end, in the order of things: connect, check, make the slot and
+ * copy, or continue; then stream. Between two pulls nothing happens but status updates.
+ */
+export class Run {
+  readonly progress = new Progress()
+  readonly #settings: FollowSettings
+  readonly #announced: AnnouncedRelations = new Map()
+  readonly #abort = new AbortController()
+  #session: Session | undefined
+  #stream: Stream | undefined
+  #snapshot: Snapshot | undefined
+  /** This run made the slot, and nothing since then was acknowledged: nobody will continue it, so it goes with the run. */
+  #unclaimedSlot = false
+  #acknowledgedAll: (() => void) | undefined
+  #ending = false
+
+  constructor(settings: FollowSettings) {
+    this.#settings = settings
+  }
+
+  /** There while tables are copied. */
+  get snapshot(): Snapshot | undefined {
+    return this.#snapshot
+  }
+
+  /** There while changes are followed. */
+  get stream(): Stream | undefined {
+    return this.#stream
+  }
+
+  /** Bytes that were read ahead. */
+  get bufferedBytes(): number {
+    return this.#session?.bufferedBytes ?? 0
+  }
+
+  /** The caller stored a position. @throws {WalwireError} as {@link Progress.acknowledge} */
+  acknowledge(position: Position): void {
+    if (!this.progress.acknowledge(position)) return
+    if (position.phase !== 'new') this.#unclaimedSlot = false
+    this.#stream?.acknowledged()
+    if (this.progress.allAcknowledged) this.#acknowledgedAll?.()
+  }
+
+  /** Everything that the feed delivers, in order. */
+  async *batches(): AsyncGenerator<Batch, undefined> {
+    try {
+      const session = await Session.open(this.#settings, this.#abort.signal)
+      this.#session = session
+      for await (const batch of this.#plan(session)) {
+        // it would be taken for delivered, and nobody takes it any more
+        if (this.#ending) return undefined
+        this.progress.deliver(batch.position)
+        yield batch
+      }
+    } catch (error) {
+      // a query that fails because its connection is gone says less than why that went
+      throw this.#session?.failure ?? error
+    }
+    return undefined
+  }
+
+  /**
+   * Ends the run: everything is closed when this resolves, within a second.
+   *
+   * @param awaitAck whether the batch in hand may still be acknowledged
+   */
+  async end(awaitAck: boolean): Promise<void> {
+    const begunMs = performance.now()
+    this.#ending = true
+    if (awaitAck && !this.progress.allAcknowledged) {
+      const acknowledged = new Promise<void>((resolve) => {
+        this.#acknowledgedAll = resolve
+      })
+      await within(acknowledged, lastAckMs)
+    }
+    this.#abort.abort(ended())
+    const session = this.#session
+    if (session === undefined) return
+    session.closeWorkers()
+    const pid = session.replication.processId
+    if (this.#stream !== undefined) await endStream(session.replication, this.#stream, begunMs)
+    if (this.#unclaimedSlot) {
+      const { slot, logger } = this.#settings
+      const remainingMs = begunMs + dropUntilMs - performance.now()
+      const dropped = dropSlot(session.ordinary, slot, { deadlineMs: remainingMs, pid }).catch((error) => {
+        logger.warn({ slot, error }, `slot ${slot} was made by this run and could not be dropped: drop it by hand`)
+      })
+      await within(dropped, remainingMs)
+    }
+    session.destroy()
+  }
+
+  async *#plan(session: Session): AsyncGenerator<Batch, undefined> {
+    const { slot: name, start, temporary, snapshot, publications } = this.#settings
+    const slot = await readSlot(session.ordinary, name)
+    const history = await session.readHistory()
+    const plan = planStart({ start, slotName: name, temporary, snapshot, publications }, session.server, slot, history)
+    // before anything is made or sent: up to 17 the server says only at the first change that one is missing
+    await readPublications(session.ordinary, publications, session.server.version)
+    if (plan.kind === 'continue') {
+      this.progress.continueFrom(plan.position)
+      if (plan.waitFor !== undefined) await session.waitFor(plan.waitFor, this.#abort.signal)
+      yield* this.#follow(session, plan.position, plan.from, slot)
+    } else {
+      yield* this.#begin(session, plan)
+    }
+    return undefined
+  }
+
+  /** A run that has no slot yet, or one that is to be made anew. */
+  async *#begin(session: Session, plan: Exclude<StartPlan, { kind: 'continue' }>): AsyncGenerator<Batch, undefined> {
+    const { slot, snapshot } = this.#settings
+    const { position } = plan
+    // Stored before the slot is made, it tells a later run that the slot is a leftover of this one.
+    if (plan.kind === 'create') yield { events: [], position, atCommit: true }
+    else if (plan.dropSlot) await dropSlot(session.ordinary, slot, { deadlineMs: leftoverDeadlineMs })
+    const replaced = plan.kind === 'remake' && plan.mode === 'replace' ? 'all' : new Set<number>()
+    const base = yield* snapshot === 'never'
+      ? this.#skipCopy(session, position)
+      : this.#copy(session, position, replaced)
+    if (snapshot !== 'only') {
+      yield* this.#follow(session, base, parseLsn(base.lsn), await readSlot(session.ordinary, slot))
+    }
+    return undefined
+  }
+
+  async *#skipCopy(session: Session, position: Position): AsyncGenerator<Batch, Position> {
+    const { consistentPoint } = await this.#createSlot(session, 'nothing')
+    const base = streamPosition(position, consistentPoint)
+    yield { events: [], position: base, atCommit: true }
+    return base
+  }
+
+  /** Makes the slot and copies the tables at its consistent point; again from the start when one was changed meanwhile. */
+  async *#copy(session: Session, position: Position, replaced: Set<number> | 'all'): AsyncGenerator<Batch, Position> {
+    const { logger, slot } = this.#settings
+    for (let attempt = 1; ; attempt++) {
+      const { consistentPoint, snapshotName } = await this.#createSlot(session, 'export')
+      const base = streamPosition(position, consistentPoint)
+      try {
+        yield* this.#copyOnce(session, base, consistentPoint, snapshotName, replaced)
+        return base
+      } catch (error) {
+        if (!(error instanceof TableChanged)) throw error
+        if (attempt === maxSnapshotAttempts) throw unstable(error, attempt)
+        logger.warn({ table: error.table, attempt }, `${error.message}: the snapshot begins again`)
+        await dropSlot(session.ordinary, slot, { deadlineMs: leftoverDeadlineMs })
+      }
+    }
+  }
+
+  async *#copyOnce(
+    session: Session,
+    base: Position,
+    at: Lsn,
+    snapshotName: string,
+    replaced: Set<number> | 'all',
+  ): AsyncGenerator<Batch, undefined> {
+    const { logger, publications, maxBatchRows, maxBatchBytes } = this.#settings
+    const worker = await session.openWorker(this.#abort.signal)
+    try {
+      await worker.query(
+        `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT ${quoteLiteral(snapshotName)}`,
+      )
+      const tables = await readPublications(worker, publications, session.server.version)
+      await worker.query('COMMIT')
+      await session.learnTypes(tables.flatMap(({ relation }) => relation.columns.map((column) => column.typeOid)))
+      const snapshot = new Snapshot({
+        worker,
+        ordinary: session.ordinary,
+        snapshotName,
+        at,
+        tables: tables.map((table) => this.#remember(session, table)),
+        types: session.types,
+        announced: this.#announced,
+        replaced,
+        base,
+        limits: { maxBatchRows, maxBatchBytes },
+      })
+      this.#snapshot = snapshot
+      logger.info({ tables: tables.length, lsn: formatLsn(at) }, 'the snapshot begins')
+      yield* snapshot.batches()
+      logger.info(snapshot.progress, 'the snapshot is complete')
+    } finally {
+      this.#snapshot = undefined
+      session.closeWorker(worker)
+    }
+    return undefined
+  }
+
+  /** The relation of a copied table is the one that the stream will speak of, as long as nothing differs. */
+  #remember(session: Session, table: PublishedTable): PublishedTable {
+    const { relation } = table
+    const columns = relation.columns.map((column) => ({
+      ...column,
+      type: session.types.get(column.typeOid)?.label ?? column.type,
+    }))
+    return { ...table, relation: session.decoder.remember({ ...relation, columns }) }
+  }
+
+  async #createSlot(
+    session: Session,
+    snapshot: 'export' | 'nothing',
+  ): Promise<{ consistentPoint: Lsn; snapshotName: string }> {
+    const { slot, temporary, slotTimeoutMs, logger } = this.#settings
+    const made = await createSlot(session.replication, session.ordinary, {
+      name: slot,
+      temporary,
+      snapshot,
+      timeoutMs: slotTimeoutMs,
+      logger,
+      version: session.server.version,
+      signal: this.#abort.signal,
+    })
+    this.#unclaimedSlot = !temporary
+    return { consistentPoint: made.consistentPoint, snapshotName: made.snapshotName ?? '' }
+  }
+
+  /** Streams from a position of the slot that was read before, once it is sure that nobody moved the slot since. */
+  async *#follow(
+    session: Session,
+    base: Position,
+    from: Lsn,
+    before: SlotFacts | undefined,
+  ): AsyncGenerator<Batch, undefined> {
+    const { slot, publications, stop, logger, maxBatchRows, maxBatchBytes } = this.#settings
+    const { replication, ordinary, decoder, server } = session
+    await replication.copy(startReplicationCommand({ slot, from, publications, protoVersion: 1, messages: true }))
+    checkSlotUnmoved(before, await readSlot(ordinary, slot))
+    logger.info({ slot, lsn: formatLsn(from) }, 'following')
+    const stream = new Stream({
+      connection: replication,
+      decoder,
+      assembler: new Assembler(base, { maxBatchRows, maxBatchBytes }, stop, this.#announced),
+      progress: this.progress,
+      learnTypes: (relation) => session.learnRelationTypes(relation),
+      logger,
+      walSenderTimeoutMs: server.walSenderTimeoutMs,
+      from,
+      stop,
+    })
+    this.#stream = stream
+    for (;;) {
+      const batch = await stream.next()
+      if (batch === undefined) return undefined
+      yield batch
+    }
+  }
+}
+
+/** Where the stream begins: at the slot's consistent point. */
+function streamPosition(first: Position, consistentPoint: Lsn): Position {
+  const lsn = formatLsn(consistentPoint)
+  return { ...first, consistentPoint: lsn, phase: 'stream', lsn }
+}
+
+function ended(): WalwireError {
+  return new WalwireError('cancelled', {
+    what: 'the feed ended',
+    why: 'it was closed',
+    hint: 'begin another feed at the position that was stored last',
+  })
+}
+
+function unstable(error: TableChanged, attempts: number): WalwireError {
+  return new WalwireError('snapshot_unstable', {
+    what: `the snapshot was given up after ${attempts} attempts`,
+    why: error.message,
+    hint: 'wait until migrations are over, and do not rewrite or truncate published tables between two attempts',
+    table: error.table,
+    cause: error,
+  })
+}

@@ -1,0 +1,164 @@
+import { setTimeout } from 'node:timers/promises'
+import type { RelationMessage } from '../decoder/messages.ts'
+import { PgoutputDecoder } from '../decoder/pgoutput.ts'
+import { TypeRegistry } from '../decoder/types/registry.ts'
+import { Connection } from '../protocol/connection.ts'
+import type { ResolvedConnection } from '../protocol/connection-options.ts'
+import type { WalwireError } from '../protocol/errors.ts'
+import { formatLsn, type Lsn } from '../protocol/lsn.ts'
+import { quoteLiteral } from '../protocol/quote.ts'
+import { resolveConnection } from '../protocol/resolve-connection.ts'
+import type { FollowSettings } from './follow-options.ts'
+import { queryRows } from './queryable.ts'
+import { checkServer, readServerFacts, type ServerFacts } from './server-facts.ts'
+import { readTimelineHistory, type TimelineSwitch } from './timeline-history.ts'
+import { readTypes } from './type-catalog.ts'
+
+/** Data in this encoding is whatever bytes the clients sent: nobody has checked that it is text. */
+const uncheckedEncoding = 'SQL_ASCII'
+
+const waitPollMs = 100
+
+/**
+ * The connections of one run, and what was learned over them: one for replication, one ordinary for the catalog, and
+ * the snapshot's workers. When one of the first two is lost all are closed, and {@link failure} says what came first.
+ */
+export class Session {
+  readonly replication: Connection
+  readonly ordinary: Connection
+  readonly server: ServerFacts
+  readonly types: TypeRegistry
+  readonly decoder: PgoutputDecoder
+  readonly #resolved: ResolvedConnection
+  readonly #settings: FollowSettings
+  readonly #workers = new Set<Connection>()
+  #failure: WalwireError | undefined
+  #closing = false
+
+  private constructor(
+    settings: FollowSettings,
+    resolved: ResolvedConnection,
+    replication: Connection,
+    ordinary: Connection,
+    server: ServerFacts,
+  ) {
+    this.#settings = settings
+    this.#resolved = resolved
+    this.replication = replication
+    this.ordinary = ordinary
+    this.server = server
+    this.types = new TypeRegistry({
+      overrides: settings.types,
+      values: settings.values,
+      strictText: replication.parameters.get('server_encoding') === uncheckedEncoding,
+    })
+    this.decoder = new PgoutputDecoder({ protoVersion: 1, types: this.types })
+    void replication.ended.then((error) => this.#lost(error))
+    // An administrator's shutdown is said on this connection only while the other one is busy sending; a walsender that
+    // is blocked by our back-pressure would hold the server up.
+    void ordinary.ended.then((error) => this.#lost(error))
+  }
+
+  /** @throws {WalwireError} what the connections throw, and {@link checkServer} */
+  static async open(settings: FollowSettings, signal: AbortSignal): Promise<Session> {
+    const resolved = await resolveConnection(settings.connection)
+    const open = (replication: 'database' | undefined) =>
+      Connection.open(resolved, { replication, signal, maxBufferedBytes: settings.maxBufferedBytes })
+    const replication = await open('database')
+    try {
+      const server = await readServerFacts(replication)
+      checkServer(server)
+      const ordinary = await open(undefined)
+      if (!signal.aborted) return new Session(settings, resolved, replication, ordinary, server)
+      ordinary.destroy()
+      throw signal.reason
+    } catch (error) {
+      replication.destroy()
+      throw error
+    }
+  }
+
+  /** What ended the first connection that was lost while the session was in use. */
+  get failure(): WalwireError | undefined {
+    return this.#failure
+  }
+
+  /** Bytes that were read ahead. */
+  get bufferedBytes(): number {
+    let bytes = this.replication.framer.buffered
+    for (const worker of this.#workers) bytes += worker.framer.buffered
+    return bytes
+  }
+
+  /** Another ordinary connection, for a copy. */
+  async openWorker(signal: AbortSignal): Promise<Connection> {
+    const worker = await Connection.open(this.#resolved, { signal, maxBufferedBytes: this.#settings.maxBufferedBytes })
+    this.#workers.add(worker)
+    if (this.#failure !== undefined || this.#closing) worker.destroy()
+    return worker
+  }
+
+  closeWorker(worker: Connection): void {
+    this.#workers.delete(worker)
+    worker.destroy()
+  }
+
+  /** Closes the workers; the other two connections are still needed to end well. */
+  closeWorkers(): void {
+    this.#closing = true
+    for (const worker of this.#workers) this.closeWorker(worker)
+  }
+
+  destroy(): void {
+    this.closeWorkers()
+    this.replication.destroy()
+    this.ordinary.destroy()
+  }
+
+  /** The ancestors of the server's timeline; the first one has none. */
+  async readHistory(): Promise<readonly TimelineSwitch[]> {
+    return this.server.timeline > 1 ? readTimelineHistory(this.replication, this.server.timeline) : []
+  }
+
+  /** Waits until the server has flushed this much WAL, or a standby replayed it. */
+  async waitFor(lsn: Lsn, signal: AbortSignal): Promise<void> {
+    const sql = `SELECT CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()
+      ELSE pg_catalog.pg_current_wal_flush_lsn() END >= ${quoteLiteral(formatLsn(lsn))}::pg_catalog.pg_lsn`
+    for (;;) {
+      const [[reached] = []] = await queryRows(this.ordinary, sql)
+      if (reached === 't') return
+      await setTimeout(waitPollMs, undefined, { signal })
+    }
+  }
+
+  /** Makes types known that are not yet, over the ordinary connection. Undefined when there is nothing to ask. */
+  learnTypes(oids: readonly number[]): Promise<void> | undefined {
+    const unknown = [...new Set(oids)].filter((oid) => this.types.get(oid) === undefined)
+    return unknown.length === 0 ? undefined : this.#readTypes(unknown)
+  }
+
+  /** The same for the columns of a relation. */
+  learnRelationTypes(relation: RelationMessage): Promise<void> | undefined {
+    return this.learnTypes(relation.columns.map((column) => column.typeOid))
+  }
+
+  async #readTypes(unknown: readonly number[]): Promise<void> {
+    for (const type of await readTypes(this.ordinary, unknown)) this.types.add(type)
+    for (const oid of unknown) {
+      if (this.types.get(oid) !== undefined) continue
+      this.types.addUnknown(oid)
+      this.#settings.logger.warn(
+        { oid },
+        `type ${oid} is not in the catalog any more: its values are delivered as text`,
+      )
+    }
+  }
+
+  #lost(error: WalwireError): void {
+    if (this.#closing || this.#failure !== undefined) return
+    this.#failure = error
+    for (const worker of this.#workers) worker.destroy()
+    this.replication.destroy(error)
+    this.ordinary.destroy()
+  }
+}

@@ -1,0 +1,251 @@
+import { copyTextLayout } from '../decoder/copy-text.ts'
+import type { Relation } from '../decoder/relation.ts'
+import { Cursor, type RowReader, rowReader } from '../decoder/row-reader.ts'
+import type { TypeRegistry } from '../decoder/types/registry.ts'
+import { backendTag } from '../protocol/backend.ts'
+import type { Connection } from '../protocol/connection.ts'
+import { readErrorFields } from '../protocol/error-fields.ts'
+import { ProtocolError, WalwireError } from '../protocol/errors.ts'
+import { formatLsn, type Lsn } from '../protocol/lsn.ts'
+import { quoteIdentifier, quoteLiteral } from '../protocol/quote.ts'
+import { Reader } from '../protocol/reader.ts'
+import { errorFieldsOf, serverError } from '../protocol/server-error.ts'
+import type { AnnouncedRelations, BatchLimits } from './assembler.ts'
+import type { Batch } from './batch.ts'
+import type { Event } from './events.ts'
+import type { Position, SnapshotTable } from './position.ts'
+import type { PublishedTable } from './publication.ts'
+import { currentFingerprint, sameTable, snapshotFingerprint } from './table-fingerprint.ts'
+
+/** What a snapshot is read with. */
+export interface SnapshotParts {
+  /** An ordinary connection, for the copy alone. */
+  readonly worker: Connection
+  /** Another one, which sees the catalog as it is now. */
+  readonly ordinary: Connection
+  /** Name of the exported snapshot. It lives as long as nothing is sent on the connection that made it. */
+  readonly snapshotName: string
+  /** The LSN at which the rows are seen. */
+  readonly at: Lsn
+  readonly tables: readonly PublishedTable[]
+  readonly types: TypeRegistry
+  readonly announced: AnnouncedRelations
+  /** By OID: the tables of which the consumer may have rows already. */
+  readonly replaced: Set<number> | 'all'
+  /** What the positions of the snapshot have besides its tables. */
+  readonly base: Position
+  readonly limits: BatchLimits
+}
+
+/**
+ * A table is not what it was when the snapshot was made: rewritten, truncated, altered or dropped since. Its rows in
+ * the snapshot can no longer be read, and what changed them is not in the stream as rows.
+ */
+export class TableChanged extends Error {
+  readonly table: string
+  constructor(table: string, cause?: unknown) {
+    super(`table ${table} was changed after the snapshot was made`, { cause })
+    this.table = table
+  }
+}
+
+/** SQLSTATEs with which a copy fails when its table was dropped or altered after the snapshot. */
+const changedTableStates = new Set(['42P01', '42703', '42704', '42809', '3F000', 'XX000'])
+
+/**
+ * Copies the tables of one exported snapshot and cuts the rows into batches. One worker reads the tables one after the
+ * other; each in a transaction of its own, so that no table is locked longer than its copy takes.
+ */
+export class Snapshot {
+  readonly #parts: SnapshotParts
+  readonly #tables: SnapshotTable[]
+  #events: Event[] = []
+  #bytes = 0
+  #rows = 0
+
+  constructor(parts: SnapshotParts) {
+    this.#parts = parts
+    this.#tables = parts.tables.map(({ oid, relation }) => ({
+      oid,
+      table: relation.table,
+      at: formatLsn(parts.at),
+      rows: 0,
+      state: 'waiting',
+    }))
+  }
+
+  /** For status: tables in all, those done, rows delivered or about to be. */
+  get progress(): { tables: number; tablesDone: number; rows: number } {
+    return {
+      tables: this.#tables.length,
+      tablesDone: this.#tables.filter((table) => table.state === 'done').length,
+      rows: this.#rows,
+    }
+  }
+
+  /**
+   * Reads everything. The last batch, which may be without events, ends the snapshot: its position is of phase `stream`.
+   *
+   * @throws {TableChanged} when the whole must begin again with a new snapshot
+   */
+  async *batches(): AsyncGenerator<Batch, undefined> {
+    for (const [index, table] of this.#parts.tables.entries()) yield* this.#copyTable(table, index)
+    yield { events: this.#takeEvents(), position: this.#parts.base, atCommit: true }
+    return undefined
+  }
+
+  async *#copyTable(table: PublishedTable, index: number): AsyncGenerator<Batch, undefined> {
+    const { worker, announced, replaced, at } = this.#parts
+    await this.#begin(table)
+    const { relation } = table
+    if (announced.get(relation.oid) !== relation) {
+      announced.set(relation.oid, relation)
+      this.#events.push({ kind: 'relation', table: relation.table, relation, lsn: at, tx: undefined, change: null })
+    }
+    this.#events.push({
+      kind: 'snapshot-begin',
+      table: relation.table,
+      relation,
+      lsn: at,
+      estimatedRows: table.estimatedRows,
+      estimatedBytes: table.estimatedBytes,
+      mode: replaced === 'all' || replaced.has(relation.oid) ? 'replace' : 'initial',
+    })
+    if (replaced !== 'all') replaced.add(relation.oid)
+    this.#update(index, 0, 'copying')
+    const rows = yield* this.#copyRows(table, index)
+    await worker.query('COMMIT')
+    this.#events.push({ kind: 'snapshot-end', table: relation.table, relation, lsn: at, rows })
+    this.#update(index, rows, 'done')
+    if (this.#full) yield this.#take()
+    return undefined
+  }
+
+  /** Opens the table's transaction in the snapshot, locks the table, and makes sure that it is the one in the snapshot. */
+  async #begin(table: PublishedTable): Promise<void> {
+    const { worker, ordinary, snapshotName } = this.#parts
+    const { schema, name, oid, table: label } = table.relation
+    try {
+      await worker.query(
+        `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT ${quoteLiteral(snapshotName)}; ` +
+          `LOCK TABLE ${quoteIdentifier(schema)}.${quoteIdentifier(name)} IN ACCESS SHARE MODE`,
+      )
+      const before = await snapshotFingerprint(worker, oid)
+      const now = await currentFingerprint(ordinary, oid)
+      if (!sameTable(before, now)) throw new TableChanged(label)
+    } catch (error) {
+      throw this.#asChanged(label, error)
+    }
+  }
+
+  async *#copyRows(table: PublishedTable, index: number): AsyncGenerator<Batch, number> {
+    const { worker } = this.#parts
+    const { relation } = table
+    try {
+      await worker.copy(table.copySql)
+    } catch (error) {
+      throw this.#asChanged(relation.table, error)
+    }
+    const cursor = new Cursor()
+    const read = this.#rowReader(relation, cursor)
+    const { framer } = worker
+    let rows = 0
+    for (;;) {
+      while (framer.next()) {
+        const { tag, bytes, start, end } = framer
+        if (tag === backendTag.CopyData) {
+          this.#row(relation, read(bytes, start, end), end - start)
+          if (cursor.end !== end)
+            throw new ProtocolError('a copied row could not be read', 'bytes stand behind it', cursor.end - start)
+          rows++
+          if (this.#full) {
+            this.#update(index, rows, 'copying')
+            yield this.#take()
+          }
+        } else if (tag === backendTag.CopyDone) {
+          await this.#checkCount(relation, rows)
+          return rows
+        } else if (tag === backendTag.ErrorResponse) {
+          const fields = readErrorFields(new Reader(bytes, start, end, 'ErrorResponse'))
+          throw this.#asChanged(
+            relation.table,
+            serverError(`table ${relation.table} could not be copied`, fields, 'session'),
+          )
+        }
+      }
+      if (!(await worker.more())) throw await worker.ended
+    }
+  }
+
+  /** The server counts too. */
+  async #checkCount(relation: Relation, rows: number): Promise<void> {
+    const [command] = await this.#parts.worker.endCopy()
+    if (command !== `COPY ${rows}`) {
+      throw new ProtocolError(
+        `table ${relation.table} could not be copied`,
+        `${rows} rows came, the server says ${command}`,
+        0,
+      )
+    }
+  }
+
+  #rowReader(relation: Relation, cursor: Cursor): RowReader {
+    const { types } = this.#parts
+    const fields = relation.columns.map(({ name, typeOid }) => ({
+      name,
+      read: (types.get(typeOid) ?? types.addUnknown(typeOid)).readText,
+    }))
+    return rowReader(copyTextLayout, fields, cursor, relation.table)
+  }
+
+  #row(relation: Relation, row: Record<string, unknown>, bytes: number): void {
+    this.#events.push({ kind: 'snapshot', table: relation.table, relation, lsn: this.#parts.at, new: row })
+    this.#bytes += bytes
+    this.#rows++
+  }
+
+  get #full(): boolean {
+    const { maxBatchRows, maxBatchBytes } = this.#parts.limits
+    return this.#events.length >= maxBatchRows || this.#bytes >= maxBatchBytes
+  }
+
+  #take(): Batch {
+    const position: Position = {
+      ...this.#parts.base,
+      phase: 'snapshot',
+      // entries that did not change stay the same objects: with many tables, positions share nearly all of the list
+      tables: [...this.#tables],
+    }
+    return { events: this.#takeEvents(), position, atCommit: false }
+  }
+
+  #takeEvents(): Event[] {
+    const events = this.#events
+    this.#events = []
+    this.#bytes = 0
+    return events
+  }
+
+  #update(index: number, rows: number, state: SnapshotTable['state']): void {
+    this.#tables[index] = { ...this.#tables[index]!, rows, state }
+  }
+
+  #asChanged(table: string, error: unknown): unknown {
+    const sqlstate = errorFieldsOf(error)?.code
+    if (sqlstate !== undefined && changedTableStates.has(sqlstate)) return new TableChanged(table, error)
+    if (sqlstate === '42501' && error instanceof WalwireError) {
+      const policy = /row-level security/.test(error.message)
+      return new WalwireError(policy ? 'row_security' : 'not_permitted', {
+        what: `table ${table} could not be copied`,
+        why: error.why,
+        hint: policy
+          ? 'let a role copy that is not subject to the policies: the owner of the table, or ALTER ROLE … BYPASSRLS'
+          : `GRANT SELECT ON ${table} TO the role of this connection, and USAGE on its schema`,
+        table,
+        sqlstate,
+        cause: error,
+      })
+    }
+    return error
+  }
+}

@@ -1,0 +1,323 @@
+import { performance } from 'node:perf_hooks'
+import { decodeRelation, postgresEpochMicros, type RelationMessage } from '../decoder/messages.ts'
+import type { PgoutputDecoder } from '../decoder/pgoutput.ts'
+import { backendTag } from '../protocol/backend.ts'
+import type { Connection } from '../protocol/connection.ts'
+import { readErrorFields } from '../protocol/error-fields.ts'
+import { ProtocolError } from '../protocol/errors.ts'
+import { type Lsn, lsnFromHalves } from '../protocol/lsn.ts'
+import { Reader } from '../protocol/reader.ts'
+import { encodeStandbyStatusUpdate, readPrimaryKeepalive } from '../protocol/replication-messages.ts'
+import { serverError } from '../protocol/server-error.ts'
+import type { Assembler } from './assembler.ts'
+import type { Batch } from './batch.ts'
+import { feedback, idleBatchDue, idleIntervalMs } from './feedback.ts'
+import { liveness, statusIntervalMs } from './liveness.ts'
+import type { Logger } from './logger.ts'
+import { flushLsn } from './position.ts'
+import type { Progress } from './progress.ts'
+import { Waker } from './waker.ts'
+
+/** What a stream works with. */
+export interface StreamParts {
+  /** In copy-both mode: START_REPLICATION was answered. */
+  readonly connection: Connection
+  readonly decoder: PgoutputDecoder
+  readonly assembler: Assembler
+  readonly progress: Progress
+  /** Makes the types of a relation's columns known, from the catalog where need be; undefined when they are. */
+  readonly learnTypes: (relation: RelationMessage) => Promise<void> | undefined
+  readonly logger: Logger
+  readonly walSenderTimeoutMs: number
+  /** Where the stream starts: the server has that much. */
+  readonly from: Lsn
+  readonly stop: Lsn | undefined
+}
+
+/** XLogData: Byte1 'w', Int64 start LSN, Int64 end LSN, Int64 clock, then the message. */
+const xLogDataTag = 0x77
+const keepaliveTag = 0x6b
+const xLogDataHeaderBytes = 25
+const relationTag = 0x52
+
+/** An acknowledgement waits this long for others. */
+const ackDelayMs = 2
+/** How often to ask whether the server has reached `stop`. */
+const stopPollMs = 100
+/** A transaction that is older than this when it is sent comes out of a backlog. */
+const backlogMicros = 20_000n
+
+/**
+ * The shell around the assembler: reads the replication connection when a batch is wanted and only then decodes, sends
+ * status updates on a timer of its own whether or not anything is read, and notices when the link is dead.
+ */
+export class Stream {
+  readonly #parts: StreamParts
+  readonly #waker = new Waker()
+  #reading: Promise<void> | undefined
+  #failure: Error | undefined
+  #ended = false
+  /** A relation whose types must be known before the stream goes on. */
+  #pendingRelation: RelationMessage | undefined
+
+  #received: Lsn
+  /** Where the server said that it has come to. */
+  #server: Lsn | undefined
+  #replyRequested = false
+  /** The server's clock in the last XLogData, in two halves; 0 after a keepalive between transactions. */
+  #clockHigh = 0
+  #clockLow = 0
+  #heardAtMs = performance.now()
+  #askedAtMs: number | undefined
+  #batchAtMs = performance.now()
+  #lagMicros = 0n
+
+  #statusTimer: NodeJS.Timeout | undefined
+  #ackTimer: NodeJS.Timeout | undefined
+
+  constructor(parts: StreamParts) {
+    this.#parts = parts
+    this.#received = parts.from
+    this.#sendStatus(false)
+    this.#scheduleStatus()
+    void parts.connection.ended.then(() => this.#waker.wake())
+  }
+
+  /** The highest LSN that was read. */
+  get received(): Lsn {
+    return this.#received
+  }
+
+  get server(): Lsn | undefined {
+    return this.#server
+  }
+
+  /** Age of the last transaction that was read, at the time when the server sent it. */
+  get lagMs(): number {
+    return Number(this.#lagMicros / 1000n)
+  }
+
+  /**
+   * Waits for the next batch.
+   *
+   * @returns undefined when `stop` was reached and delivered, or the stream was finished
+   * @throws whatever ended the stream, after everything that came whole before it was delivered
+   */
+  async next(): Promise<Batch | undefined> {
+    const { assembler, progress, stop } = this.#parts
+    while (!this.#ended) {
+      if (this.#pendingRelation !== undefined) await this.#learn(this.#pendingRelation)
+      const batch = this.#decode()
+      if (batch !== undefined) return this.#deliver(batch)
+      if (this.#pendingRelation !== undefined) continue
+      if (assembler.stopped) {
+        const delivered = progress.delivered
+        return delivered !== undefined && assembler.lsn > flushLsn(delivered) && !assembler.inTransaction
+          ? this.#deliver(assembler.takeIdle())
+          : undefined
+      }
+      if (this.#failure !== undefined) throw this.#failure
+      if (this.#idleDue()) return this.#deliver(assembler.takeIdle())
+      if (stop !== undefined) this.#sendStatus(true)
+      await this.#wait()
+    }
+    return undefined
+  }
+
+  /** Tells the server soon what is durable; several acknowledgements in a row become one message. */
+  acknowledged(): void {
+    this.#ackTimer ??= setTimeout(() => {
+      this.#ackTimer = undefined
+      this.#sendStatus(false)
+    }, ackDelayMs)
+    this.#waker.wake()
+  }
+
+  /** Tells the server at once, for the last time: nothing is sent on a timer after this. */
+  finish(): void {
+    clearTimeout(this.#statusTimer)
+    clearTimeout(this.#ackTimer)
+    if (!this.#ended) this.#sendStatus(false)
+    this.#ended = true
+    this.#waker.wake()
+  }
+
+  #deliver(batch: Batch): Batch {
+    this.#batchAtMs = performance.now()
+    this.#replyRequested = false
+    return batch
+  }
+
+  /** Decodes what was read, up to one batch. Undefined when that is not enough for one, or types must be learned first. */
+  #decode(): Batch | undefined {
+    const { connection, assembler } = this.#parts
+    const { framer } = connection
+    try {
+      while (this.#failure === undefined && !assembler.stopped && framer.next()) {
+        if (framer.tag === backendTag.CopyData) this.#copyData(framer.bytes, framer.start, framer.end)
+        else this.#aside(framer.tag, framer.bytes, framer.start, framer.end)
+        if (this.#pendingRelation !== undefined) return undefined
+        if (assembler.full) {
+          const batch = assembler.take()
+          if (batch !== undefined) return batch
+        }
+      }
+    } catch (error) {
+      this.#failure = error instanceof Error ? error : new Error(String(error))
+    }
+    if (assembler.lsn > this.#received && !assembler.stopped) this.#received = assembler.lsn
+    this.#lagMicros = this.#lagOfLast()
+    connection.pacing = this.#lagMicros > backlogMicros
+    return assembler.take()
+  }
+
+  /** How long after its commit the last message was sent; 0 when the server had nothing more to send. */
+  #lagOfLast(): bigint {
+    const { commitTime } = this.#parts.assembler
+    if (commitTime === undefined || (this.#clockHigh === 0 && this.#clockLow === 0)) return 0n
+    return BigInt.asIntN(64, lsnFromHalves(this.#clockHigh, this.#clockLow)) + postgresEpochMicros - commitTime
+  }
+
+  #copyData(bytes: Uint8Array, start: number, end: number): void {
+    const { assembler, decoder } = this.#parts
+    if (bytes[start] === xLogDataTag) {
+      const body = start + xLogDataHeaderBytes
+      if (body >= end) throw new ProtocolError('XLogData could not be read', `it has only ${end - start} bytes`, 0, 'w')
+      const high = word(bytes, start + 1)
+      const low = word(bytes, start + 5)
+      assembler.at(high, low, end - start)
+      if (bytes[body] === relationTag) {
+        const relation = decodeRelation(new Reader(bytes, body + 1, end, 'Relation'))
+        if (this.#parts.learnTypes(relation) === undefined) decoder.define(relation)
+        else this.#pendingRelation = relation
+        return
+      }
+      this.#clockHigh = word(bytes, start + 17)
+      this.#clockLow = word(bytes, start + 21)
+      decoder.read(bytes, body, end, assembler)
+    } else if (bytes[start] === keepaliveTag) {
+      const keepalive = readPrimaryKeepalive(new Reader(bytes, start + 1, end, 'PrimaryKeepalive'))
+      this.#server = keepalive.walEnd
+      if (keepalive.walEnd > this.#received) this.#received = keepalive.walEnd
+      this.#replyRequested ||= keepalive.replyRequested
+      assembler.keepalive(keepalive.walEnd)
+      if (!assembler.inTransaction) this.#clockHigh = this.#clockLow = 0
+    } else {
+      throw new ProtocolError(
+        'the replication stream could not be read',
+        `a message 0x${bytes[start]?.toString(16)} is neither XLogData nor a keepalive`,
+        0,
+      )
+    }
+  }
+
+  /** Whatever comes between or after the stream's own messages. */
+  #aside(tag: number, bytes: Uint8Array, start: number, end: number): void {
+    const { logger } = this.#parts
+    switch (tag) {
+      case backendTag.ErrorResponse:
+        this.#failure = serverError(
+          'the server ended the replication stream',
+          readErrorFields(new Reader(bytes, start, end, 'ErrorResponse')),
+          'session',
+        )
+        break
+      case backendTag.NoticeResponse: {
+        const { severity, message } = readErrorFields(new Reader(bytes, start, end, 'NoticeResponse'))
+        logger.warn({ severity }, `the server says: ${message}`)
+        break
+      }
+      case backendTag.ParameterStatus:
+      case backendTag.NotificationResponse:
+        break
+      default:
+        // CopyDone, CommandComplete or ReadyForQuery: the walsender has left the stream by itself, the server is stopping
+        this.#parts.connection.destroy()
+        break
+    }
+  }
+
+  async #learn(relation: RelationMessage): Promise<void> {
+    await this.#parts.learnTypes(relation)
+    this.#parts.decoder.define(relation)
+    this.#pendingRelation = undefined
+  }
+
+  /**
+   * Whether a batch without events is due. A keepalive that asks for a reply is answered by that batch's
+   * acknowledgement, or else by the timer: a server that is stopping asks again after every answer, so one at once that
+   * says nothing new would make it ask thousands of times a second.
+   */
+  #idleDue(): boolean {
+    const { assembler, progress } = this.#parts
+    const delivered = progress.delivered
+    if (delivered === undefined || assembler.inTransaction) return false
+    return idleBatchDue({
+      received: assembler.lsn,
+      delivered: flushLsn(delivered),
+      allAcknowledged: progress.allAcknowledged,
+      replyRequested: this.#replyRequested,
+      sinceBatchMs: performance.now() - this.#batchAtMs,
+    })
+  }
+
+  /** Until there is something new to look at: bytes, an acknowledgement, the end, or the time for an idle batch. */
+  async #wait(): Promise<void> {
+    const { assembler, progress, stop } = this.#parts
+    if (this.#reading === undefined) {
+      // what was silent while nobody read was perhaps not
+      this.#heardAtMs = performance.now()
+      this.#askedAtMs = undefined
+      this.#reading = this.#read()
+    }
+    const delivered = progress.delivered
+    const mayBecomeIdle = delivered !== undefined && assembler.lsn > flushLsn(delivered) && progress.allAcknowledged
+    const idleMs = mayBecomeIdle ? Math.max(1, idleIntervalMs - (performance.now() - this.#batchAtMs)) : undefined
+    await this.#waker.wait(stop === undefined ? idleMs : stopPollMs)
+  }
+
+  async #read(): Promise<void> {
+    const { connection } = this.#parts
+    const more = await connection.more()
+    this.#reading = undefined
+    this.#heardAtMs = performance.now()
+    this.#askedAtMs = undefined
+    if (!more) this.#failure ??= await connection.ended
+    this.#waker.wake()
+  }
+
+  #scheduleStatus(): void {
+    const { connection, walSenderTimeoutMs } = this.#parts
+    this.#statusTimer = setTimeout(() => {
+      const state = liveness({
+        nowMs: performance.now(),
+        heardAtMs: this.#heardAtMs,
+        askedAtMs: this.#askedAtMs,
+        reading: this.#reading !== undefined,
+        walSenderTimeoutMs,
+      })
+      if (state === 'dead') {
+        connection.destroy(new Error('the server was silent although it was asked for a reply'))
+        return
+      }
+      if (state === 'ask') this.#askedAtMs = performance.now()
+      this.#sendStatus(state === 'ask')
+      this.#scheduleStatus()
+    }, statusIntervalMs(walSenderTimeoutMs))
+  }
+
+  #sendStatus(replyRequested: boolean): void {
+    const { connection, progress } = this.#parts
+    if (this.#ended) return
+    const acknowledged = progress.acknowledged
+    const report = feedback({
+      received: this.#received,
+      acknowledged: acknowledged === undefined ? 0n : flushLsn(acknowledged),
+    })
+    connection.write(encodeStandbyStatusUpdate({ ...report, clock: BigInt(Date.now()) * 1000n, replyRequested }))
+  }
+}
+
+function word(bytes: Uint8Array, at: number): number {
+  return ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0
+}
