@@ -9,6 +9,7 @@ import type { FollowSettings } from './follow-options.ts'
 import type { Position } from './position.ts'
 import { Progress } from './progress.ts'
 import { type PublishedTable, readPublications } from './publication.ts'
+import { asReplicationError } from './replication-error.ts'
 import { Session } from './session.ts'
 import { dropSlot, readSlot, type SlotFacts } from './slot.ts'
 import { createSlot } from './slot-creation.ts'
@@ -82,7 +83,7 @@ export class Run {
       }
     } catch (error) {
       // a query that fails because its connection is gone says less than why that went
-      throw this.#session?.failure ?? error
+      throw asReplicationError(this.#session?.failure ?? error, this.#settings.slot)
     }
     return undefined
   }
