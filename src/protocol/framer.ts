@@ -1,7 +1,9 @@
 import { ProtocolError } from './errors.ts'
 
 /** The longest message that a server can send: its own limit for one allocation, and the length word. */
-const maxMessageBytes = 0x4000_0000
+export const longestMessage = 0x4000_0000
+
+const noChunk: Uint8Array = new Uint8Array(0)
 
 /**
  * Cuts the server's byte stream into messages, whatever the chunks: `Byte1 tag, Int32 length (of itself and the body), body`.
@@ -15,15 +17,21 @@ export class Framer {
   /** The message's tag byte. */
   tag = 0
   /** The array in which the body lies, from {@link start} to {@link end}. */
-  bytes: Uint8Array = new Uint8Array(0)
+  bytes: Uint8Array = noChunk
   start = 0
   end = 0
+
+  /**
+   * A message whose length word says more is refused before its bytes are waited for. Lowered while it is not yet
+   * certain that the other side is a server: text read as a length word is half a gigabyte.
+   */
+  maxMessageBytes = longestMessage
 
   #chunks: Uint8Array[] = []
   /** Index of the chunk after the current one. */
   #nextChunk = 0
   /** The chunk being walked, and how far. */
-  #chunk: Uint8Array = new Uint8Array(0)
+  #chunk: Uint8Array = noChunk
   #at = 0
   #buffered = 0
   #needed = 0
@@ -62,7 +70,7 @@ export class Framer {
     const left = chunk.length - at
     if (left < 5) return this.#nextAcross()
     const length = ((chunk[at + 1]! << 24) | (chunk[at + 2]! << 16) | (chunk[at + 3]! << 8) | chunk[at + 4]!) + 1
-    if (length < 5 || length > maxMessageBytes) this.#reject(chunk[at]!, length)
+    if (length < 5 || length > this.maxMessageBytes) this.#reject(chunk[at]!, length)
     if (length > left) return this.#nextAcross()
     this.tag = chunk[at]!
     this.bytes = chunk
@@ -71,6 +79,17 @@ export class Framer {
     this.#at = at + length
     this.#buffered -= length
     return true
+  }
+
+  /** A framer of its own over what was given and not yet shown: to look ahead without moving this one. */
+  fork(): Framer {
+    const fork = new Framer()
+    fork.maxMessageBytes = this.maxMessageBytes
+    fork.#chunk = this.#chunk
+    fork.#at = this.#at
+    fork.#chunks = this.#chunks.slice(this.#nextChunk)
+    fork.#buffered = this.#buffered
+    return fork
   }
 
   /** The next message starts in this chunk and ends in a later one, or the chunk is used up. */
@@ -85,7 +104,7 @@ export class Framer {
     }
     const header = this.#peek(5)
     const length = ((header[1]! << 24) | (header[2]! << 16) | (header[3]! << 8) | header[4]!) + 1
-    if (length < 5 || length > maxMessageBytes) this.#reject(header[0]!, length)
+    if (length < 5 || length > this.maxMessageBytes) this.#reject(header[0]!, length)
     this.#needed = length
     if (this.#buffered < length) return false
     this.#needed = 0
@@ -125,13 +144,15 @@ export class Framer {
   #advanceChunk(): void {
     this.#chunk = this.#chunks[this.#nextChunk]!
     this.#at = 0
+    // a shown chunk must not be kept alive by the array
+    this.#chunks[this.#nextChunk] = noChunk
     this.#nextChunk++
     if (this.#nextChunk === this.#chunks.length) {
       this.#chunks = []
       this.#nextChunk = 0
-    } else if (this.#nextChunk === 64) {
-      // shown chunks must not be kept alive by the array, nor the array grow without end
-      this.#chunks.splice(0, 64)
+    } else if (this.#nextChunk >= 64 && this.#nextChunk * 2 >= this.#chunks.length) {
+      // nor may the array grow without end; at half, each chunk is moved at most once on average
+      this.#chunks.splice(0, this.#nextChunk)
       this.#nextChunk = 0
     }
   }
