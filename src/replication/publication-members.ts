@@ -1,0 +1,137 @@
+/** A row of pg_publication. */
+export interface Publication {
+  readonly oid: number
+  readonly name: string
+  readonly allTables: boolean
+  /** `publish_via_partition_root` */
+  readonly viaRoot: boolean
+  /** `publish_generated_columns = stored`, from PG18 on. */
+  readonly generatedStored: boolean
+}
+
+/** A row of pg_publication_rel (a table) or of pg_publication_namespace (a schema). */
+export interface Membership {
+  readonly publication: number
+  readonly table: number | undefined
+  readonly schema: number | undefined
+  /** The column list as attribute numbers; undefined where there is none. */
+  readonly attributes: readonly number[] | undefined
+  /** The row filter as SQL; undefined where there is none. */
+  readonly filter: string | undefined
+}
+
+/** A table that a publication names, or a partition of one. */
+export interface CandidateTable {
+  readonly oid: number
+  readonly schemaOid: number
+  readonly schema: string
+  readonly name: string
+  /** `r` table, `p` partitioned, `f` foreign. */
+  readonly kind: string
+  /** `p` permanent, `u` unlogged, `t` temporary. */
+  readonly persistence: string
+  readonly replicaIdentity: string
+  /** The table that it is a partition of. */
+  readonly parent: number | undefined
+  readonly estimatedRows: number
+  readonly bytes: number
+}
+
+/** A table under whose name changes come in the stream. */
+export interface Member {
+  readonly table: CandidateTable
+  /** Those through which it is published: they decide on columns and rows. */
+  readonly publications: readonly Publication[]
+  /** The tables that hold the rows: the table itself, or the partitions at the ends of its tree. */
+  readonly leaves: readonly CandidateTable[]
+  /** Some of the partitions are never published (foreign or unlogged), so the copy must leave them out. */
+  readonly unpublishedLeaves: boolean
+}
+
+/** Tables below this OID belong to the server. */
+const firstNormalOid = 16_384
+
+/**
+ * Which tables the stream can speak of. A partition is published under the name of the topmost ancestor that any of
+ * the publications publishes in its place, and then only through those that do.
+ *
+ * @param candidates all members and all partitions below them, in the order of the answer
+ * @see PG18: pgoutput.c get_rel_sync_entry, pg_publication.c is_publishable_class
+ */
+export function membersOf(
+  publications: readonly Publication[],
+  memberships: readonly Membership[],
+  candidates: readonly CandidateTable[],
+): Member[] {
+  const byOid = new Map(candidates.map((table) => [table.oid, table]))
+  const named = new Set(
+    memberships.map(({ publication, table, schema }) => `${publication} ${table ?? 'schema'} ${schema ?? ''}`),
+  )
+  const isNamed = (publication: Publication, table: CandidateTable) =>
+    named.has(`${publication.oid} ${table.oid} `) || named.has(`${publication.oid} schema ${table.schemaOid}`)
+  const members: Member[] = []
+  for (const table of candidates) {
+    if (!isPublishable(table)) continue
+    const scope = publishedAs(table, ancestorsOf(table, byOid), publications, isNamed)
+    if (scope?.as !== table) continue
+    const below = table.kind === 'p' ? candidates.filter((other) => isBelow(other, table, byOid)) : [table]
+    const leaves = below.filter((leaf) => leaf.kind !== 'p' && isPublishable(leaf))
+    members.push({
+      table,
+      publications: scope.publications,
+      leaves,
+      unpublishedLeaves: below.some((leaf) => leaf.kind !== 'p' && !isPublishable(leaf)),
+    })
+  }
+  return members
+}
+
+function isPublishable({ kind, persistence, oid }: CandidateTable): boolean {
+  return (kind === 'r' || kind === 'p') && persistence === 'p' && oid >= firstNormalOid
+}
+
+interface Scope {
+  readonly as: CandidateTable
+  readonly publications: readonly Publication[]
+}
+
+function publishedAs(
+  table: CandidateTable,
+  ancestors: readonly CandidateTable[],
+  publications: readonly Publication[],
+  isNamed: (publication: Publication, table: CandidateTable) => boolean,
+): Scope | undefined {
+  // The table itself is level 0, its parent 1, and so on: the highest level wins.
+  const lineage = [table, ...ancestors]
+  let top = -1
+  let through: Publication[] = []
+  for (const publication of publications) {
+    const highest = publication.allTables
+      ? lineage.length - 1
+      : lineage.findLastIndex((relative) => isNamed(publication, relative))
+    // A partitioned table has no changes of its own.
+    if (highest < 0 || (table.kind === 'p' && !publication.viaRoot)) continue
+    const level = publication.viaRoot ? highest : 0
+    if (level < top) continue
+    if (level > top) through = []
+    top = level
+    through.push(publication)
+  }
+  const as = lineage[top]
+  return as && { as, publications: through }
+}
+
+function ancestorsOf(table: CandidateTable, byOid: ReadonlyMap<number, CandidateTable>): CandidateTable[] {
+  const ancestors: CandidateTable[] = []
+  for (let next = parentOf(table, byOid); next !== undefined; next = parentOf(next, byOid)) ancestors.push(next)
+  return ancestors
+}
+
+/** A parent that is no candidate is in no publication, and nor is anything above it. */
+function parentOf(table: CandidateTable, byOid: ReadonlyMap<number, CandidateTable>): CandidateTable | undefined {
+  return table.parent === undefined ? undefined : byOid.get(table.parent)
+}
+
+function isBelow(table: CandidateTable, root: CandidateTable, byOid: ReadonlyMap<number, CandidateTable>): boolean {
+  return ancestorsOf(table, byOid).includes(root)
+}

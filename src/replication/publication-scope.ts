@@ -1,0 +1,96 @@
+import { WalwireError } from '../protocol/errors.ts'
+import type { CandidateTable, Membership, Publication } from './publication-members.ts'
+
+/** A row of pg_attribute that is not dropped. */
+export interface AttributeFacts {
+  /** `attnum` */
+  readonly number: number
+  readonly name: string
+  readonly typeOid: number
+  readonly typeSchema: string
+  readonly typeName: string
+  readonly typmod: number
+  /** `attgenerated`: `s` stored, `v` virtual, empty for an ordinary column. */
+  readonly generated: string
+  /** Covered by the index that identifies rows. */
+  readonly inIdentityIndex: boolean
+}
+
+/** Column lists may name stored generated columns, and publications may include them all. */
+const hasGenerated = 180_000
+
+/**
+ * The columns of a table that the stream carries, in its order.
+ *
+ * @param publications those through which the table is published
+ * @throws {WalwireError} `publication_conflict` where the server would stop the stream at the table's first change: its
+ * publications do not agree on the columns.
+ * @see PG18: pgoutput.c check_and_init_gencol and pgoutput_column_list_init, proto.c logicalrep_should_publish_column
+ */
+export function publishedAttributes(
+  table: CandidateTable,
+  publications: readonly Publication[],
+  memberships: readonly Membership[],
+  attributes: readonly AttributeFacts[],
+  version: number,
+): readonly AttributeFacts[] {
+  const choices = publications.map((publication) => {
+    const list = publication.allTables
+      ? undefined
+      : memberships.find((member) => member.publication === publication.oid && member.table === table.oid)?.attributes
+    return {
+      publication,
+      published: attributes.filter((attribute) => isPublished(attribute, publication, list, version)),
+    }
+  })
+  const [first] = choices
+  const other = choices.find((choice) => !sameNumbers(choice.published, first?.published ?? []))
+  if (first === undefined) return []
+  if (other === undefined) return first.published
+  const names = (published: readonly AttributeFacts[]) => published.map(({ name }) => name).join(', ')
+  throw new WalwireError('publication_conflict', {
+    what: `table ${table.schema}.${table.name} cannot be followed`,
+    why:
+      `publication ${first.publication.name} has its columns (${names(first.published)}), ` +
+      `publication ${other.publication.name} (${names(other.published)}), and the server refuses to stream a table with both`,
+    hint: 'give the table the same columns in both publications (ALTER PUBLICATION … SET TABLE), or follow one of the two',
+    table: `${table.schema}.${table.name}`,
+  })
+}
+
+function isPublished(
+  { number, generated }: AttributeFacts,
+  publication: Publication,
+  list: readonly number[] | undefined,
+  version: number,
+): boolean {
+  if (generated !== '' && version < hasGenerated) return false
+  if (list !== undefined) return list.includes(number)
+  return generated === '' || (generated === 's' && publication.generatedStored)
+}
+
+function sameNumbers(a: readonly AttributeFacts[], b: readonly AttributeFacts[]): boolean {
+  return a.length === b.length && a.every(({ number }, index) => number === b[index]?.number)
+}
+
+/**
+ * The condition that rows of a table meet to be published: any of the filters; null where one publication has none.
+ *
+ * @see PG18: pgoutput.c pgoutput_row_filter_init. For the initial copy the server's own subscriber does not ask either
+ * which of insert, update and delete a publication publishes (tablesync.c fetch_remote_table_info).
+ */
+export function publishedRows(
+  table: CandidateTable,
+  publications: readonly Publication[],
+  memberships: readonly Membership[],
+): string | null {
+  const filters = new Set<string>()
+  for (const publication of publications) {
+    const members = memberships.filter((member) => member.publication === publication.oid)
+    const wholeSchema = members.some((member) => member.schema === table.schemaOid)
+    const filter = members.find((member) => member.table === table.oid)?.filter
+    if (publication.allTables || wholeSchema || filter === undefined) return null
+    filters.add(filter)
+  }
+  return filters.size === 0 ? null : [...filters].map((filter) => `(${filter})`).join(' OR ')
+}

@@ -1,0 +1,281 @@
+import { WalwireError } from '../protocol/errors.ts'
+import { formatLsn, type Lsn, type LsnInput, parseLsn } from '../protocol/lsn.ts'
+import { type Position, parsePosition, positionVersion } from './position.ts'
+import { reached, type ServerFacts } from './server-facts.ts'
+import type { SlotFacts } from './slot.ts'
+import { checkSlotIsLeftover, checkSlotIsSame, checkSlotName, checkSlotReaches, checkSlotUsable } from './slot-check.ts'
+import { switchPoint, type TimelineSwitch } from './timeline-history.ts'
+import { positionAhead } from './wait-for-lsn.ts'
+
+/** What the caller asked for. */
+export interface StartRequest {
+  /** As the caller gave it: a position is checked here. */
+  readonly start: Position | LsnInput | undefined
+  readonly slotName: string
+  readonly temporary: boolean
+  readonly snapshot: 'initial' | 'never' | 'only'
+  readonly publications: readonly string[]
+}
+
+/** What a feed has to do before the first event. */
+export type StartPlan =
+  | {
+      /** A first run: deliver `position`, which is of phase `new`, and make the slot when the next batch is pulled. */
+      readonly kind: 'create'
+      readonly position: Position
+    }
+  | {
+      /** An earlier run was cut off before its stream: drop its slot where it left one, and make the slot at once. */
+      readonly kind: 'remake'
+      /** `replace` when rows may have been delivered. */
+      readonly mode: 'initial' | 'replace'
+      readonly dropSlot: boolean
+      readonly position: Position
+    }
+  | {
+      readonly kind: 'continue'
+      /** Where to start the stream: transactions with a commit LSN below were delivered. */
+      readonly from: Lsn
+      /** What was delivered of the first transaction. */
+      readonly skip: { readonly commitLsn: Lsn; readonly seq: number } | undefined
+      /** The server has not come so far yet: wait for it (`waitForLsn`) before the stream is started. */
+      readonly waitFor: Lsn | undefined
+      /** Where the feed stands, in terms of this server and these options; later positions extend it. */
+      readonly position: Position
+    }
+
+/**
+ * Decides how a feed starts, from what the caller stored and what the server has. Nothing is done to the server before
+ * this has passed: wherever the server would start with a gap and say nothing, it throws.
+ *
+ * @param history the ancestors of the server's timeline
+ * @throws {WalwireError} `bad_option`, `position_malformed`, `slot_exists`, `slot_lost`, `slot_recreated`, `slot_physical`,
+ * `slot_plugin`, `slot_database`, `slot_invalidated`, `slot_synchronized`, `slot_active` (it is still being made), `gap`,
+ * `position_ahead`, `position_incompatible`, `other_system`, `other_database`, `other_slot`, `timeline_diverged`.
+ */
+export function planStart(
+  request: StartRequest,
+  server: ServerFacts,
+  slot: SlotFacts | undefined,
+  history: readonly TimelineSwitch[],
+): StartPlan {
+  const { start } = request
+  checkSlotName(request.slotName)
+  if (start === undefined) return planFirstRun(request, server, slot)
+  if (start === 'slot') return planFromSlot(request, server, slot)
+  if (typeof start === 'bigint' || typeof start === 'string') return planFromLsn(request, server, slot, readLsn(start))
+  return planFromPosition(request, server, slot, history, parsePosition(start))
+}
+
+function planFirstRun(request: StartRequest, server: ServerFacts, slot: SlotFacts | undefined): StartPlan {
+  const { slotName } = request
+  if (slot !== undefined) {
+    const usable = slot.plugin === 'pgoutput' && slot.database === server.database
+    throw new WalwireError('slot_exists', {
+      what: `slot ${slotName} cannot be made`,
+      why: 'a slot of that name exists, and no position was given to continue it from',
+      hint: usable
+        ? "give the position that was stored; or start: 'slot' to continue it without a snapshot; or use another name, or drop the slot"
+        : 'use another name: that slot is not one for pgoutput in this database',
+      slot: slotName,
+    })
+  }
+  return { kind: 'create', position: newPosition(request, server) }
+}
+
+function planFromSlot(request: StartRequest, server: ServerFacts, slot: SlotFacts | undefined): StartPlan {
+  checkOptionsToContinue(request, "start: 'slot'")
+  const { confirmedFlush: lsn } = checkSlotUsable(request.slotName, slot, server)
+  return {
+    kind: 'continue',
+    from: lsn,
+    skip: undefined,
+    // Not refused: the slot may have been moved on since the server was asked how far it is.
+    waitFor: lsn <= reached(server) ? undefined : lsn,
+    position: streamPosition(request, server, lsn, {}),
+  }
+}
+
+function planFromLsn(request: StartRequest, server: ServerFacts, slot: SlotFacts | undefined, lsn: Lsn): StartPlan {
+  checkOptionsToContinue(request, 'an LSN as start')
+  checkSlotReaches(checkSlotUsable(request.slotName, slot, server), lsn)
+  return {
+    kind: 'continue',
+    from: lsn,
+    skip: undefined,
+    // Callers take LSNs from where they like, pg_current_wal_lsn() for one, which is ahead of what is flushed.
+    waitFor: whatToWaitFor(server, lsn, server.insertLsn ?? server.flushLsn),
+    position: streamPosition(request, server, lsn, {}),
+  }
+}
+
+function planFromPosition(
+  request: StartRequest,
+  server: ServerFacts,
+  slot: SlotFacts | undefined,
+  history: readonly TimelineSwitch[],
+  position: Position,
+): StartPlan {
+  checkSameFeed(request, server, position)
+  if (position.phase !== 'stream') return planRemake(request, server, slot, position)
+  checkOptionsToContinue(request, 'a position')
+  const lsn = parseLsn(position.lsn)
+  const skip = position.tx && { commitLsn: parseLsn(position.tx.commitLsn), seq: position.tx.seq }
+  const usable = checkSlotUsable(request.slotName, slot, server)
+  checkTimeline(server, history, position)
+  checkSlotIsSame(usable, position)
+  checkSlotReaches(usable, lsn)
+  if (skip !== undefined) checkSameCounting(request, position)
+  const furthest = skip !== undefined && skip.commitLsn > lsn ? skip.commitLsn : lsn
+  return {
+    kind: 'continue',
+    from: lsn,
+    skip,
+    // Only what is flushed is ever sent, so a position past that is of WAL that was lost since.
+    waitFor: whatToWaitFor(server, furthest, server.flushLsn),
+    position: streamPosition(request, server, lsn, position),
+  }
+}
+
+/**
+ * Nothing was acknowledged yet, so whatever slot there is keeps nothing that is needed: it is this run's own leftover,
+ * perhaps made after the position was stored. Dropped all the same only if it can be one of walwire's.
+ */
+function planRemake(
+  request: StartRequest,
+  server: ServerFacts,
+  slot: SlotFacts | undefined,
+  { phase }: Position,
+): StartPlan {
+  const mode = phase === 'snapshot' ? 'replace' : 'initial'
+  if (mode === 'replace' && request.snapshot === 'never') {
+    throw new WalwireError('bad_option', {
+      what: "snapshot: 'never' cannot continue this position",
+      why: 'it stands in the middle of a snapshot, whose other rows would never come',
+      hint: "use snapshot: 'initial'; or drop the slot and start without a position",
+      slot: request.slotName,
+    })
+  }
+  if (slot !== undefined) checkSlotIsLeftover(slot, server)
+  return { kind: 'remake', mode, dropSlot: slot !== undefined, position: newPosition(request, server) }
+}
+
+function checkOptionsToContinue({ temporary, snapshot, slotName }: StartRequest, start: string): void {
+  if (!temporary && snapshot !== 'only') return
+  throw new WalwireError('bad_option', {
+    what: `the option ${temporary ? 'temporary' : "snapshot: 'only'"} does not go with ${start}`,
+    why: temporary
+      ? 'a temporary slot lasts as long as the connection that made it, so there is none to continue'
+      : 'a snapshot is taken when the slot is made, and this start continues a slot',
+    hint: 'leave out one of the two',
+    slot: slotName,
+  })
+}
+
+function checkSameFeed({ slotName }: StartRequest, server: ServerFacts, position: Position): void {
+  const parts = { what: `slot ${slotName} cannot be continued from this position`, slot: slotName, lsn: position.lsn }
+  if (position.systemId !== server.systemId) {
+    throw new WalwireError('other_system', {
+      ...parts,
+      why: `it is of the system ${position.systemId}, and this server is the system ${server.systemId}`,
+      hint: 'connect to the server that the position is of; or start without a position, with a new slot and snapshot',
+    })
+  }
+  if (position.database !== server.database) {
+    throw new WalwireError('other_database', {
+      ...parts,
+      why: `it is of the database ${position.database}, and the connection is to ${server.database}`,
+      hint: `connect to the database ${position.database}`,
+    })
+  }
+  if (position.slot !== slotName) {
+    throw new WalwireError('other_slot', {
+      ...parts,
+      why: `it is of the slot ${position.slot}`,
+      hint: `use the slot ${position.slot}; or start ${slotName} without a position`,
+    })
+  }
+}
+
+/** An LSN names the same WAL on two timelines only below the point where the one left the other. */
+function checkTimeline(server: ServerFacts, history: readonly TimelineSwitch[], position: Position): void {
+  if (position.timeline === server.timeline) return
+  const left = switchPoint(history, position.timeline)
+  const isAncestor = position.timeline < server.timeline && left !== undefined
+  // A commit record that starts at the switch point was written on the timeline that was left.
+  if (isAncestor && parseLsn(position.lsn) <= left && (!position.tx || parseLsn(position.tx.commitLsn) < left)) return
+  throw new WalwireError('timeline_diverged', {
+    what: `slot ${position.slot} cannot be continued from ${position.lsn}`,
+    why: isAncestor
+      ? `the position is on timeline ${position.timeline}, which this server left at ${formatLsn(left)}: what came after is not part of its history`
+      : `the position is on timeline ${position.timeline}, which is not part of the history of this server, on timeline ${server.timeline}`,
+    hint:
+      server.inRecovery && position.timeline > server.timeline
+        ? 'wait until this standby follows the promoted primary; or start over with a new slot and snapshot'
+        : 'connect to the server that the position is of; or start over with a new slot and snapshot, since rows may differ',
+    retryable: server.inRecovery && position.timeline > server.timeline,
+    slot: position.slot,
+    lsn: position.lsn,
+  })
+}
+
+function checkSameCounting({ publications, slotName }: StartRequest, position: Position): void {
+  const now = sortedNames(publications)
+  const then = sortedNames(position.options.publications)
+  if (now.length === then.length && now.every((name, index) => name === then[index])) return
+  throw new WalwireError('position_incompatible', {
+    what: `slot ${slotName} cannot be continued from this position`,
+    why: `it stands inside a transaction that was read under the publications ${then.join(', ')}, and its changes count differently under ${now.join(', ')}`,
+    hint: `continue with the publications ${then.join(', ')} past the next commit (atCommit), then change them`,
+    slot: slotName,
+    lsn: position.lsn,
+  })
+}
+
+/** @param limit what a primary has at most; a standby may be behind by any amount */
+function whatToWaitFor(server: ServerFacts, lsn: Lsn, limit: Lsn): Lsn | undefined {
+  if (lsn <= reached(server)) return undefined
+  if (server.inRecovery || lsn <= limit) return lsn
+  throw positionAhead(lsn, limit)
+}
+
+function readLsn(start: LsnInput): Lsn {
+  try {
+    return parseLsn(start)
+  } catch (cause) {
+    throw new WalwireError('bad_option', {
+      what: 'the option start cannot be used',
+      why: cause instanceof Error ? cause.message : String(cause),
+      hint: "give a stored position, an LSN, or 'slot'",
+      cause,
+    })
+  }
+}
+
+function newPosition(request: StartRequest, server: ServerFacts): Position {
+  return { ...streamPosition(request, server, server.flushLsn, {}), phase: 'new' }
+}
+
+function streamPosition(
+  { slotName, publications }: StartRequest,
+  { systemId, timeline, database }: ServerFacts,
+  lsn: Lsn,
+  { consistentPoint, tx }: Pick<Position, 'consistentPoint' | 'tx'>,
+): Position {
+  return {
+    version: positionVersion,
+    systemId,
+    timeline,
+    database,
+    slot: slotName,
+    ...(consistentPoint === undefined ? {} : { consistentPoint }),
+    options: { publications: sortedNames(publications) },
+    phase: 'stream',
+    lsn: formatLsn(lsn),
+    ...(tx === undefined ? {} : { tx }),
+  }
+}
+
+function sortedNames(names: readonly string[]): readonly string[] {
+  return [...new Set(names)].sort()
+}

@@ -1,0 +1,51 @@
+import { ProtocolError } from '../protocol/errors.ts'
+import { type Lsn, parseLsn } from '../protocol/lsn.ts'
+import { type Queryable, queryRows } from './queryable.ts'
+
+/** Where a timeline was left: WAL at or past `end` belongs to the next one. */
+export interface TimelineSwitch {
+  readonly timeline: number
+  readonly end: Lsn
+}
+
+/**
+ * Asks for the ancestors of the server's timeline, over a connection with `replication=database`. The first timeline of
+ * a cluster has none, and no history file.
+ *
+ * @see https://www.postgresql.org/docs/current/protocol-replication.html TIMELINE_HISTORY
+ */
+export async function readTimelineHistory(replication: Queryable, timeline: number): Promise<TimelineSwitch[]> {
+  if (timeline <= 1) return []
+  const [row] = await queryRows(replication, `TIMELINE_HISTORY ${timeline}`)
+  return parseTimelineHistory(row?.[1] ?? '')
+}
+
+const historyLine = /^\s*(\d+)\s+([0-9A-Fa-f]+\/[0-9A-Fa-f]+)/
+
+/**
+ * Reads a timeline history file: a line for each ancestor with its number, the LSN at which it was left, and a reason,
+ * with tabs between. Lines that are empty or begin with `#` are comments.
+ *
+ * @throws {ProtocolError} for any other line: to overlook an ancestor would be to miss that a position is on another branch.
+ * @see PG18: src/backend/access/transam/timeline.c readTimeLineHistory
+ */
+export function parseTimelineHistory(content: string): TimelineSwitch[] {
+  const switches: TimelineSwitch[] = []
+  let offset = 0
+  for (const line of content.split('\n')) {
+    if (!/^\s*(#|$)/.test(line)) {
+      const [, timeline, end] = historyLine.exec(line) ?? []
+      if (timeline === undefined || end === undefined) {
+        throw new ProtocolError('the timeline history could not be read', `a line says ${JSON.stringify(line)}`, offset)
+      }
+      switches.push({ timeline: Number(timeline), end: parseLsn(end) })
+    }
+    offset += line.length + 1
+  }
+  return switches
+}
+
+/** Where the server's line of history left a timeline; undefined when that is no ancestor of it. */
+export function switchPoint(history: readonly TimelineSwitch[], timeline: number): Lsn | undefined {
+  return history.find((entry) => entry.timeline === timeline)?.end
+}
