@@ -77,9 +77,9 @@ function isBuilt() {
   return outputs.length > 0 && Math.min(...outputs.map(changedMs)) >= Math.max(...inputs.map(changedMs))
 }
 
-/** All files and folders below a folder: a folder changes when a file in it is removed. */
+/** A folder and all files and folders in it: a folder changes when a file in it is removed. */
 export function files(folder) {
-  return readdirSync(folder, { recursive: true }).map((name) => join(folder, String(name)))
+  return [folder, ...readdirSync(folder, { recursive: true }).map((name) => join(folder, String(name)))]
 }
 
 function changedMs(path) {

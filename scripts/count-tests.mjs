@@ -1,8 +1,8 @@
-// The last line of the CI run: `node scripts/count-tests.mjs REPORT EXIT-CODE FAILED-STAGES`.
-// REPORT is what vitest's json reporter wrote. It says nothing of errors outside of tests, which the exit code does.
+// The last line of the CI run: `node scripts/count-tests.mjs REPORT UNHANDLED EXIT-CODE FAILED-STAGES`.
+// REPORT is what vitest's json reporter wrote; UNHANDLED, of which that says nothing, is unhandled-errors.mjs' file.
 import { existsSync, readFileSync } from 'node:fs'
 
-const [path, exitCode, failedStages] = process.argv.slice(2)
+const [path, unhandledPath, exitCode, failedStages] = process.argv.slice(2)
 let passed = 0
 let failed = 0
 if (existsSync(path)) {
@@ -18,6 +18,7 @@ if (existsSync(path)) {
     }
   }
 }
+if (existsSync(unhandledPath)) failed += Number(readFileSync(unhandledPath, 'utf8'))
 if (exitCode !== '0' && failed === 0) {
   failed += 1
   process.stdout.write(`vitest ended with exit code ${exitCode}, and with no failed test\n`)

@@ -8,9 +8,11 @@ mv "$folder" "$folder.gone" || exit 0
 pid=$(cat "$folder.gone/pid" 2>/dev/null)
 if [ -n "$pid" ]; then
   kill -QUIT "$pid" 2>/dev/null
-  # A dead server can stay a zombie where no init reaps it; its lock file is gone in any case.
   turns=0
-  while [ -e "$folder.gone/data/postmaster.pid" ] && kill -0 "$pid" 2>/dev/null; do
+  lock=
+  while kill -0 "$pid" 2>/dev/null; do
+    # A dead server stays a zombie where no init reaps it, but its lock file goes with it.
+    if [ -e "$folder.gone/data/postmaster.pid" ]; then lock=seen; elif [ -n "$lock" ]; then break; fi
     turns=$((turns + 1))
     [ "$turns" -eq 100 ] && kill -KILL "$pid"
     [ "$turns" -eq 120 ] && break

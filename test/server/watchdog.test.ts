@@ -50,17 +50,20 @@ async function serverPid(): Promise<number> {
   })
 }
 
-function runs(pid: number): boolean {
+async function runs(pid: number): Promise<boolean> {
   try {
     process.kill(pid, 0)
-    return true
   } catch {
     return false
   }
+  if (process.platform !== 'linux') return true
+  // An orphan stays a zombie until init reaps it, which in a container may be late or never.
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')
+  return stat !== '' && !stat.includes(') Z ')
 }
 
 async function nothingIsLeft(pid: number): Promise<void> {
-  await waitUntil('the server to end', () => !runs(pid))
+  await waitUntil('the server to end', async () => !(await runs(pid)))
   await waitUntil('its folder to be removed', async () => (await runFolders()).length === 0)
 }
 
