@@ -1,8 +1,9 @@
 // A process to be killed: boots a server as tests do, tells of it, and stays. Node 20 runs no TypeScript by itself.
+import { fileURLToPath } from 'node:url'
 import { createViteServer } from 'vitest/node'
 
 const vite = await createViteServer({
-  root: new URL('../../', import.meta.url).pathname,
+  root: fileURLToPath(new URL('../../', import.meta.url)),
   configFile: false,
   logLevel: 'silent',
   server: { middlewareMode: true, watch: null, ws: false },
