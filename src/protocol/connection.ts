@@ -306,10 +306,15 @@ export class Connection {
     clearTimeout(timer)
   }
 
-  /** Drops the connection at once. */
-  destroy(): void {
-    this.#closing = true
-    this.#stream.destroy()
+  /**
+   * Drops the connection at once.
+   *
+   * @param reason when this is no wish but a judgement about the connection: it then ends as `connection_lost`, with
+   * this as cause
+   */
+  destroy(reason?: Error): void {
+    if (reason === undefined) this.#closing = true
+    this.#stream.destroy(reason)
   }
 
   async #start(options: OpenOptions, attempt: Attempt): Promise<void> {
