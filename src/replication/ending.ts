@@ -1,6 +1,4 @@
-import { backendTag } from '../protocol/backend.ts'
 import type { Connection } from '../protocol/connection.ts'
-import { copyDoneMessage } from '../protocol/frontend.ts'
 import type { Stream } from './stream.ts'
 
 /** The server may leave the stream by itself for this long; after that it is cancelled, */
@@ -18,21 +16,12 @@ const destroyMs = 900
  */
 export async function endStream(connection: Connection, stream: Stream, begunMs: number): Promise<void> {
   stream.finish()
-  connection.write(copyDoneMessage())
-  const left = drain(connection)
+  const left = connection.endCopy()
   if (!(await within(left, Math.min(drainMs, begunMs + destroyMs - performance.now())))) {
     await within(connection.cancel(), begunMs + destroyMs - performance.now())
     await within(left, begunMs + destroyMs - performance.now())
   }
   connection.destroy()
-}
-
-/** Reads and forgets until the server is ready for another command, or gone. */
-async function drain(connection: Connection): Promise<void> {
-  const { framer } = connection
-  do {
-    while (framer.next()) if (framer.tag === backendTag.ReadyForQuery) return
-  } while (await connection.more())
 }
 
 /** Whether the promise was kept in time. A failure counts as kept: there is nothing more to wait for. */

@@ -11,10 +11,11 @@ import { Progress } from './progress.ts'
 import { type PublishedTable, readPublications } from './publication.ts'
 import { asReplicationError } from './replication-error.ts'
 import { Session } from './session.ts'
-import { dropSlot, readSlot, type SlotFacts } from './slot.ts'
+import { dropSlot, readSlot } from './slot.ts'
+import { checkSlotUnmoved, checkSlotUsable } from './slot-check.ts'
 import { createSlot } from './slot-creation.ts'
 import { Snapshot, TableChanged } from './snapshot.ts'
-import { checkSlotUnmoved, planStart, type StartPlan } from './start.ts'
+import { planStart, type StartPlan } from './start.ts'
 import { Stream } from './stream.ts'
 
 /** How often a snapshot is begun before giving up, when tables are changed under it. */
@@ -129,7 +130,7 @@ export class Run {
     if (plan.kind === 'continue') {
       this.progress.continueFrom(plan.position)
       if (plan.waitFor !== undefined) await session.waitFor(plan.waitFor, this.#abort.signal)
-      yield* this.#follow(session, plan.position, plan.from, slot)
+      yield* this.#follow(session, plan.position, plan.from)
     } else {
       yield* this.#begin(session, plan)
     }
@@ -148,7 +149,7 @@ export class Run {
       ? this.#skipCopy(session, position)
       : this.#copy(session, position, replaced)
     if (snapshot !== 'only') {
-      yield* this.#follow(session, base, parseLsn(base.lsn), await readSlot(session.ordinary, slot))
+      yield* this.#follow(session, base, parseLsn(base.lsn))
     }
     return undefined
   }
@@ -246,16 +247,12 @@ export class Run {
   }
 
   /** Streams from a position of the slot that was read before, once it is sure that nobody moved the slot since. */
-  async *#follow(
-    session: Session,
-    base: Position,
-    from: Lsn,
-    before: SlotFacts | undefined,
-  ): AsyncGenerator<Batch, undefined> {
+  async *#follow(session: Session, base: Position, from: Lsn): AsyncGenerator<Batch, undefined> {
     const { slot, publications, stop, logger, maxBatchRows, maxBatchBytes } = this.#settings
     const { replication, ordinary, decoder, server } = session
+    const before = checkSlotUsable(slot, await readSlot(ordinary, slot), server)
     await replication.copy(startReplicationCommand({ slot, from, publications, protoVersion: 1, messages: true }))
-    checkSlotUnmoved(before, await readSlot(ordinary, slot))
+    checkSlotUnmoved(from, before, await readSlot(ordinary, slot))
     logger.info({ slot, lsn: formatLsn(from) }, 'following')
     const stream = new Stream({
       connection: replication,

@@ -158,7 +158,7 @@ export class Session {
     if (this.#closing || this.#failure !== undefined) return
     this.#failure = error
     for (const worker of this.#workers) worker.destroy()
-    this.replication.destroy(error)
+    this.replication.destroy()
     this.ordinary.destroy()
   }
 }

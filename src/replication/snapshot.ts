@@ -3,19 +3,17 @@ import type { Relation } from '../decoder/relation.ts'
 import { Cursor, type RowReader, rowReader } from '../decoder/row-reader.ts'
 import type { TypeRegistry } from '../decoder/types/registry.ts'
 import { backendTag } from '../protocol/backend.ts'
-import type { Connection } from '../protocol/connection.ts'
-import { readErrorFields } from '../protocol/error-fields.ts'
+import type { Connection, SideMessage } from '../protocol/connection.ts'
 import { ProtocolError, WalwireError } from '../protocol/errors.ts'
 import { formatLsn, type Lsn } from '../protocol/lsn.ts'
 import { quoteIdentifier, quoteLiteral } from '../protocol/quote.ts'
-import { Reader } from '../protocol/reader.ts'
-import { errorFieldsOf, serverError } from '../protocol/server-error.ts'
+import { errorFieldsOf } from '../protocol/server-error.ts'
 import type { AnnouncedRelations, BatchLimits } from './assembler.ts'
 import type { Batch } from './batch.ts'
 import type { Event } from './events.ts'
 import type { Position, SnapshotTable } from './position.ts'
 import type { PublishedTable } from './publication.ts'
-import { currentFingerprint, sameTable, snapshotFingerprint } from './table-fingerprint.ts'
+import { readFingerprint, sameTable } from './table-fingerprint.ts'
 
 /** What a snapshot is read with. */
 export interface SnapshotParts {
@@ -130,8 +128,8 @@ export class Snapshot {
         `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT ${quoteLiteral(snapshotName)}; ` +
           `LOCK TABLE ${quoteIdentifier(schema)}.${quoteIdentifier(name)} IN ACCESS SHARE MODE`,
       )
-      const before = await snapshotFingerprint(worker, oid)
-      const now = await currentFingerprint(ordinary, oid)
+      const before = await readFingerprint(worker, oid)
+      const now = await readFingerprint(ordinary, oid)
       if (!sameTable(before, now)) throw new TableChanged(label)
     } catch (error) {
       throw this.#asChanged(label, error)
@@ -162,18 +160,20 @@ export class Snapshot {
             this.#update(index, rows, 'copying')
             yield this.#take()
           }
-        } else if (tag === backendTag.CopyDone) {
+        } else if (this.#sideMessage(relation) === 'done') {
           await this.#checkCount(relation, rows)
           return rows
-        } else if (tag === backendTag.ErrorResponse) {
-          const fields = readErrorFields(new Reader(bytes, start, end, 'ErrorResponse'))
-          throw this.#asChanged(
-            relation.table,
-            serverError(`table ${relation.table} could not be copied`, fields, 'session'),
-          )
         }
       }
       if (!(await worker.more())) throw await worker.ended
+    }
+  }
+
+  #sideMessage(relation: Relation): SideMessage {
+    try {
+      return this.#parts.worker.sideMessage()
+    } catch (error) {
+      throw this.#asChanged(relation.table, error)
     }
   }
 

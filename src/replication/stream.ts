@@ -3,12 +3,10 @@ import { decodeRelation, postgresEpochMicros, type RelationMessage } from '../de
 import type { PgoutputDecoder } from '../decoder/pgoutput.ts'
 import { backendTag } from '../protocol/backend.ts'
 import type { Connection } from '../protocol/connection.ts'
-import { readErrorFields } from '../protocol/error-fields.ts'
-import { ProtocolError } from '../protocol/errors.ts'
+import { ProtocolError, WalwireError } from '../protocol/errors.ts'
 import { type Lsn, lsnFromHalves } from '../protocol/lsn.ts'
 import { Reader } from '../protocol/reader.ts'
 import { encodeStandbyStatusUpdate, readPrimaryKeepalive } from '../protocol/replication-messages.ts'
-import { serverError } from '../protocol/server-error.ts'
 import type { Assembler } from './assembler.ts'
 import type { Batch } from './batch.ts'
 import { feedback, idleBatchDue, idleIntervalMs } from './feedback.ts'
@@ -155,7 +153,7 @@ export class Stream {
     try {
       while (this.#failure === undefined && !assembler.stopped && framer.next()) {
         if (framer.tag === backendTag.CopyData) this.#copyData(framer.bytes, framer.start, framer.end)
-        else this.#aside(framer.tag, framer.bytes, framer.start, framer.end)
+        else if (connection.sideMessage() !== 'handled') this.#failure = serverLeft()
         if (this.#pendingRelation !== undefined) return undefined
         if (assembler.full) {
           const batch = assembler.take()
@@ -168,6 +166,7 @@ export class Stream {
     if (assembler.lsn > this.#received && !assembler.stopped) this.#received = assembler.lsn
     this.#lagMicros = this.#lagOfLast()
     connection.pacing = this.#lagMicros > backlogMicros
+    connection.keepReading()
     return assembler.take()
   }
 
@@ -208,32 +207,6 @@ export class Stream {
         `a message 0x${bytes[start]?.toString(16)} is neither XLogData nor a keepalive`,
         0,
       )
-    }
-  }
-
-  /** Whatever comes between or after the stream's own messages. */
-  #aside(tag: number, bytes: Uint8Array, start: number, end: number): void {
-    const { logger } = this.#parts
-    switch (tag) {
-      case backendTag.ErrorResponse:
-        this.#failure = serverError(
-          'the server ended the replication stream',
-          readErrorFields(new Reader(bytes, start, end, 'ErrorResponse')),
-          'session',
-        )
-        break
-      case backendTag.NoticeResponse: {
-        const { severity, message } = readErrorFields(new Reader(bytes, start, end, 'NoticeResponse'))
-        logger.warn({ severity }, `the server says: ${message}`)
-        break
-      }
-      case backendTag.ParameterStatus:
-      case backendTag.NotificationResponse:
-        break
-      default:
-        // CopyDone, CommandComplete or ReadyForQuery: the walsender has left the stream by itself, the server is stopping
-        this.#parts.connection.destroy()
-        break
     }
   }
 
@@ -297,7 +270,8 @@ export class Stream {
         walSenderTimeoutMs,
       })
       if (state === 'dead') {
-        connection.destroy(new Error('the server was silent although it was asked for a reply'))
+        this.#failure ??= silent()
+        connection.destroy()
         return
       }
       if (state === 'ask') this.#askedAtMs = performance.now()
@@ -316,6 +290,23 @@ export class Stream {
     })
     connection.write(encodeStandbyStatusUpdate({ ...report, clock: BigInt(Date.now()) * 1000n, replyRequested }))
   }
+}
+
+/** CopyDone or CommandComplete without having been asked: how a walsender leaves when the server is stopping. */
+function serverLeft(): WalwireError {
+  return new WalwireError('server_stopping', {
+    what: 'the server ended the replication stream',
+    why: 'it is stopping',
+    hint: 'begin again at the stored position when it is back',
+  })
+}
+
+function silent(): WalwireError {
+  return new WalwireError('connection_lost', {
+    what: 'the replication connection is dead',
+    why: 'the server was silent for wal_sender_timeout after it had been asked for a reply',
+    hint: 'begin again at the stored position; a network in between may have dropped the connection',
+  })
 }
 
 function word(bytes: Uint8Array, at: number): number {

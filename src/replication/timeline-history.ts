@@ -1,6 +1,5 @@
 import { ProtocolError } from '../protocol/errors.ts'
 import { type Lsn, parseLsn } from '../protocol/lsn.ts'
-import { type Queryable, queryRows } from './queryable.ts'
 
 /** Where a timeline was left: WAL at or past `end` belongs to the next one. */
 export interface TimelineSwitch {
@@ -8,16 +7,24 @@ export interface TimelineSwitch {
   readonly end: Lsn
 }
 
+/** What answers TIMELINE_HISTORY: the file comes as it is, in whatever encoding its reasons were written. */
+export interface HistorySource {
+  queryBytes(sql: string): Promise<readonly { readonly rows: readonly (readonly (Uint8Array | null)[])[] }[]>
+}
+
+const latin1 = new TextDecoder('latin1')
+
 /**
  * Asks for the ancestors of the server's timeline, over a connection with `replication=database`. The first timeline of
  * a cluster has none, and no history file.
  *
  * @see https://www.postgresql.org/docs/current/protocol-replication.html TIMELINE_HISTORY
  */
-export async function readTimelineHistory(replication: Queryable, timeline: number): Promise<TimelineSwitch[]> {
+export async function readTimelineHistory(replication: HistorySource, timeline: number): Promise<TimelineSwitch[]> {
   if (timeline <= 1) return []
-  const [row] = await queryRows(replication, `TIMELINE_HISTORY ${timeline}`)
-  return parseTimelineHistory(row?.[1] ?? '')
+  const results = await replication.queryBytes(`TIMELINE_HISTORY ${timeline}`)
+  const content = results[0]?.rows[0]?.[1]
+  return parseTimelineHistory(content ? latin1.decode(content) : '')
 }
 
 const historyLine = /^\s*(\d+)\s+([0-9A-Fa-f]+\/[0-9A-Fa-f]+)/
