@@ -51,7 +51,7 @@ export function arrayReader(readElement: ReadValue, delimiter: string, elementIs
     if (at >= end || bytes[at] !== openBrace) fail(at, 'an opening brace was expected')
     at++
     const outermost: unknown[] = []
-    if (end - at === 1 && bytes[at] === closeBrace) return outermost
+    if (bounds === undefined && end - at === 1 && bytes[at] === closeBrace) return outermost
 
     let level = outermost
     let depth = 1
@@ -107,7 +107,7 @@ export function arrayReader(readElement: ReadValue, delimiter: string, elementIs
         depth--
         if (depth === 0) {
           if (at !== end) fail(at, 'something stands behind the last brace')
-          if (bounds !== undefined) bounds.check(lengths, start)
+          bounds?.check(lengths)
           const lowerBounds = bounds?.lower ?? lengths.map(() => 1)
           const plain = lowerBounds.every((bound) => bound === 1) && !(elementIsArray && lengths.length > 1)
           return plain ? outermost : new PgArray(outermost, lowerBounds, delimiter)
@@ -182,10 +182,10 @@ class Bounds {
   }
 
   /** @throws {ProtocolError} when these are not the bounds of an array whose dimensions are so long. */
-  check(lengths: readonly number[], offset: number): void {
+  check(lengths: readonly number[]): void {
     const fits =
       lengths.length === this.lower.length &&
       lengths.every((length, index) => this.#upper[index]! - this.lower[index]! + 1 === length)
-    if (!fits) throw new ProtocolError('an array could not be read', 'its bounds do not fit its elements', offset)
+    if (!fits) throw new ProtocolError('an array could not be read', 'its bounds do not fit its elements', 0)
   }
 }
