@@ -1,0 +1,142 @@
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+
+/** A standby status update as the client sent it, and when. */
+export interface StatusUpdate {
+  readonly atMs: number
+  readonly write: bigint
+  readonly flush: bigint
+  readonly apply: bigint
+  /** Microseconds since 2000-01-01 UTC. */
+  readonly clock: bigint
+  readonly replyRequested: boolean
+}
+
+/**
+ * Stands between client and server, passes everything on, and keeps what it sees of the replication protocol. It can
+ * cut all connections, which neither side expects.
+ */
+export interface Wiretap extends AsyncDisposable {
+  /** The URI of the server, by way of the wiretap and without TLS. */
+  readonly url: string
+  readonly statusUpdates: readonly StatusUpdate[]
+  /** Keepalives of the server, by whether they ask for a reply. */
+  readonly keepalives: { readonly asking: number; readonly silent: number }
+  /** Bytes that went either way. */
+  readonly bytes: { readonly up: number; readonly down: number }
+  /** Cuts every connection there is, without a word. New ones work. */
+  cut(): void
+  /** Stops passing on what the server sends, until the function that it answers is called. */
+  hold(): () => void
+}
+
+/** @param uri of the server, as superuser */
+export async function wiretap(uri: string): Promise<Wiretap> {
+  const target = new URL(uri)
+  const statusUpdates: StatusUpdate[] = []
+  const keepalives = { asking: 0, silent: 0 }
+  const bytes = { up: 0, down: 0 }
+  const pairs = new Set<readonly [Socket, Socket]>()
+
+  const proxy = createServer({ noDelay: true }, (client) => {
+    const server = connect({ host: target.hostname, port: Number(target.port), noDelay: true })
+    const pair = [client, server] as const
+    pairs.add(pair)
+    const up = copyDataSplitter(true, (body) => {
+      if (body[0] === code('r')) statusUpdates.push(readStatusUpdate(body))
+    })
+    const down = copyDataSplitter(false, (body) => {
+      if (body[0] === code('k')) keepalives[body[17] === 1 ? 'asking' : 'silent']++
+    })
+    client.on('data', (chunk) => {
+      bytes.up += chunk.length
+      up(chunk)
+      server.write(chunk)
+    })
+    server.on('data', (chunk) => {
+      bytes.down += chunk.length
+      down(chunk)
+      // back-pressure passes through, as over a real wire
+      if (!client.write(chunk)) server.pause()
+    })
+    client.on('drain', () => server.resume())
+    for (const [socket, other] of [pair, [server, client] as const]) {
+      socket.on('error', () => other.destroy())
+      socket.on('end', () => other.end())
+      socket.on('close', () => {
+        other.destroy()
+        pairs.delete(pair)
+      })
+    }
+  })
+  proxy.listen(0, '127.0.0.1')
+  await once(proxy, 'listening')
+
+  const url = new URL(uri)
+  url.hostname = '127.0.0.1'
+  url.port = String(portOf(proxy.address()))
+  url.searchParams.set('sslmode', 'disable')
+  const cut = () => {
+    for (const [client, server] of pairs) {
+      client.destroy()
+      server.destroy()
+    }
+  }
+  return {
+    url: url.href,
+    statusUpdates,
+    keepalives,
+    bytes,
+    cut,
+    hold() {
+      const held = [...pairs]
+      for (const [, server] of held) server.pause()
+      return () => {
+        for (const [, server] of held) server.resume()
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      cut()
+      proxy.close()
+    },
+  }
+}
+
+function portOf(address: AddressInfo | string | null): number {
+  if (address === null || typeof address === 'string') throw new Error('the wiretap has no port')
+  return address.port
+}
+
+function code(letter: string): number {
+  return letter.charCodeAt(0)
+}
+
+/** Calls `take` with the body of every CopyData in a stream of chunks. */
+function copyDataSplitter(fromClient: boolean, take: (body: Buffer) => void): (chunk: Buffer) => void {
+  let rest: Buffer = Buffer.alloc(0)
+  /** The client's first message has no tag. */
+  let started = !fromClient
+  return (chunk) => {
+    rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
+    for (;;) {
+      const head = started ? 1 : 0
+      if (rest.length < head + 4) return
+      const end = head + rest.readUInt32BE(head)
+      if (rest.length < end) return
+      if (started && rest[0] === code('d')) take(rest.subarray(5, end))
+      started = true
+      rest = rest.subarray(end)
+    }
+  }
+}
+
+function readStatusUpdate(body: Buffer): StatusUpdate {
+  return {
+    atMs: performance.now(),
+    write: body.readBigUInt64BE(1),
+    flush: body.readBigUInt64BE(9),
+    apply: body.readBigUInt64BE(17),
+    clock: body.readBigInt64BE(25),
+    replyRequested: body[33] === 1,
+  }
+}
