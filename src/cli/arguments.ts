@@ -1,0 +1,96 @@
+import { parseArgs } from 'node:util'
+import { CommandError } from './command-error.ts'
+import { nearest } from './nearest.ts'
+
+/** What an option takes: nothing, one value, or one value each time that it is given. */
+export type OptionKind = 'flag' | 'value' | 'values'
+
+/** The arguments of one command, sorted but not yet understood. */
+export interface SortedArguments {
+  readonly positionals: readonly string[]
+  has(option: string): boolean
+  /** The option's value, undefined where it was not given. */
+  value(option: string): string | undefined
+  /** All values of an option that may be given several times. */
+  values(option: string): readonly string[]
+}
+
+/** A failure of the arguments alone; `hint` falls back to where the options are listed. */
+export function usageError(what: string, why: string, hint = 'see walwire follow --help'): CommandError {
+  return new CommandError('usage', { what, why, hint })
+}
+
+/**
+ * Sorts the arguments by the options that a command knows. Node's own strict mode says the same, but with its own
+ * words and without naming the option as data, so its tokens are judged here.
+ *
+ * @throws {CommandError} `usage` for an unknown option, one given twice, and a value that is missing, empty or too much.
+ */
+export function sortArguments(argv: readonly string[], kinds: Readonly<Record<string, OptionKind>>): SortedArguments {
+  const options = Object.fromEntries(
+    Object.entries(kinds).map(([name, kind]) => [
+      name,
+      { type: kind === 'flag' ? ('boolean' as const) : ('string' as const), ...(name === 'help' && { short: 'h' }) },
+    ]),
+  )
+  const { tokens } = parseArgs({ args: [...argv], options, strict: false, allowPositionals: true, tokens: true })
+  const found = new Map<string, string[]>()
+  const positionals: string[] = []
+  for (const token of tokens) {
+    if (token.kind === 'positional') positionals.push(token.value)
+    if (token.kind !== 'option') continue
+    const kind = Object.hasOwn(kinds, token.name) ? kinds[token.name] : undefined
+    const { rawName } = token
+    if (kind === undefined) {
+      const meant = nearest(token.name, Object.keys(kinds))
+      throw usageError(
+        `unknown option ${rawName}`,
+        'walwire follow has no such option',
+        meant === undefined ? undefined : `did you mean --${meant}? All options: walwire follow --help`,
+      )
+    }
+    if (kind !== 'values' && found.has(token.name)) {
+      throw usageError(`${rawName} is given twice`, 'it takes effect once', `give ${rawName} once`)
+    }
+    if (kind === 'flag') {
+      if (token.value !== undefined) {
+        throw usageError(
+          `${rawName} takes no value`,
+          `it was given ${JSON.stringify(token.value)}`,
+          `give ${rawName} alone`,
+        )
+      }
+      found.set(token.name, [])
+      continue
+    }
+    // `--slot --temporary`: the next option was taken for the value
+    if (token.value === undefined || (!token.inlineValue && token.value.startsWith('-') && token.value !== '-')) {
+      throw usageError(
+        `${rawName} needs a value`,
+        token.value === undefined ? 'nothing follows it' : `what follows it is ${token.value}`,
+        `write ${rawName} VALUE, or ${rawName}=VALUE where the value begins with a dash`,
+      )
+    }
+    if (token.value === '') {
+      throw usageError(`${rawName} needs a value`, 'the value is empty', 'is a shell variable not set?')
+    }
+    found.set(token.name, [...(found.get(token.name) ?? []), token.value])
+  }
+  return {
+    positionals,
+    has: (option) => found.has(option),
+    value: (option) => found.get(option)?.[0],
+    values: (option) => found.get(option) ?? [],
+  }
+}
+
+/** Reads one of a few words. @throws {CommandError} `usage` naming the words. */
+export function oneOf<Word extends string>(option: string, given: string, words: readonly Word[]): Word {
+  const word = words.find((candidate) => candidate === given)
+  if (word !== undefined) return word
+  throw usageError(
+    `--${option} cannot be ${JSON.stringify(given)}`,
+    `it is one of ${words.join(', ')}`,
+    `give --${option} one of these`,
+  )
+}

@@ -1,0 +1,118 @@
+import { WalwireError } from '../../protocol/errors.ts'
+import { parseLsn } from '../../protocol/lsn.ts'
+import { type Position, parsePosition } from '../../replication/position.ts'
+import { CommandError, systemReason } from '../command-error.ts'
+import type { Disk } from './disk.ts'
+
+/** The version of the format that this release writes. */
+export const checkpointVersion = 1
+
+/** What a checkpoint file holds. */
+export interface Checkpoint {
+  readonly version: typeof checkpointVersion
+  /** The `--start` of the run that began it: what a run continues from as long as there is no position. */
+  readonly start: string | null
+  /** Null until something was delivered, where the start was given and so no position was known. */
+  readonly position: Position | null
+  /** The output and how much of it the position covers; null when it went to stdout. */
+  readonly output: { readonly path: string; readonly length: number } | null
+}
+
+/**
+ * Reads the checkpoint; undefined where there is none yet.
+ *
+ * @throws {CommandError} `checkpoint_malformed`, `checkpoint_failed`
+ */
+export async function loadCheckpoint(disk: Disk, path: string): Promise<Checkpoint | undefined> {
+  const text = await disk.read(path).catch((cause: unknown) => {
+    throw new CommandError('checkpoint_failed', {
+      what: `the checkpoint ${path} could not be read`,
+      why: systemReason(cause),
+      hint: 'check the path and who may read it',
+      cause,
+    })
+  })
+  return text === undefined ? undefined : parseCheckpoint(text, path)
+}
+
+/**
+ * Makes this checkpoint the one that a restart continues from. Whatever moment the machine stops at, the file is the
+ * one before or this one, whole. The output must be durable before.
+ *
+ * @throws {CommandError} `checkpoint_failed`
+ */
+export async function storeCheckpoint(disk: Disk, path: string, checkpoint: Checkpoint): Promise<void> {
+  const temporary = `${path}.tmp`
+  try {
+    const file = await disk.replace(temporary)
+    try {
+      await file.write(Buffer.from(`${JSON.stringify(checkpoint, undefined, 2)}\n`))
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await disk.rename(temporary, path)
+    await disk.syncFolderOf(path)
+  } catch (cause) {
+    throw new CommandError('checkpoint_failed', {
+      what: `the checkpoint ${path} could not be written`,
+      why: systemReason(cause),
+      hint: 'mend this and run the same command again: it continues from the checkpoint before',
+      cause,
+    })
+  }
+}
+
+/** Reads the text of a checkpoint file. @throws {CommandError} `checkpoint_malformed` naming what is wrong. */
+export function parseCheckpoint(text: string, path: string): Checkpoint {
+  const fail = (why: string, cause?: unknown) =>
+    new CommandError('checkpoint_malformed', {
+      what: `the checkpoint ${path} cannot be used`,
+      why,
+      hint: 'restore it from a copy; or begin anew: remove it, empty the output, and drop the slot',
+      cause,
+    })
+  let content: unknown
+  try {
+    content = JSON.parse(text)
+  } catch (cause) {
+    throw fail(text.trim() === '' ? 'the file is empty' : `it is not JSON: ${systemReason(cause)}`, cause)
+  }
+  if (!isObject(content)) throw fail('it is not a JSON object')
+  if (content.version !== checkpointVersion) {
+    throw fail(
+      typeof content.version === 'number'
+        ? `it has format version ${content.version}, and this release knows ${checkpointVersion}`
+        : 'it has no version, so walwire did not write it',
+    )
+  }
+  const { start, position, output } = content
+  if (!isStart(start)) throw fail(`its start is ${JSON.stringify(start) ?? 'missing'}`)
+  if (!isOutput(output)) throw fail(`its output is ${JSON.stringify(output) ?? 'missing'}`)
+  if (position === null && start === null) throw fail('it has neither a position nor a start')
+  try {
+    return { version: checkpointVersion, start, output, position: position === null ? null : parsePosition(position) }
+  } catch (cause) {
+    throw fail(cause instanceof WalwireError ? cause.why : String(cause), cause)
+  }
+}
+
+function isStart(value: unknown): value is string | null {
+  if (value === null || value === 'slot') return true
+  try {
+    return typeof value === 'string' && parseLsn(value) >= 0n
+  } catch {
+    return false
+  }
+}
+
+function isOutput(value: unknown): value is { path: string; length: number } | null {
+  if (value === null) return true
+  return (
+    isObject(value) && typeof value.path === 'string' && Number.isSafeInteger(value.length) && Number(value.length) >= 0
+  )
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

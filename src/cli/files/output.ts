@@ -1,0 +1,58 @@
+import { CommandError, systemReason } from '../command-error.ts'
+
+/** Where the lines go. */
+export interface Output {
+  /** The path, undefined for stdout. */
+  readonly path: string | undefined
+  /** Bytes in the file, this run's and those before; 0 on stdout. */
+  readonly length: number
+  /** Bytes written since {@link sync}. */
+  readonly unsynced: number
+  /** Writes lines in their order; resolves when more may be written, so that a slow reader slows the feed. */
+  write(lines: Iterable<string>): Promise<void>
+  /** Resolves when everything written is as durable as it gets: on the disk, or taken by the pipe. */
+  sync(): Promise<void>
+  close(): Promise<void>
+}
+
+/** Nobody reads stdout any more (`walwire follow | head`): the end, and no failure. */
+export class ReaderGone extends Error {
+  override readonly name = 'ReaderGone'
+}
+
+/** Characters that are gathered before they are written: few writes, little memory. */
+const chunkCharacters = 256 * 1024
+
+/**
+ * Joins lines, each with its line break, into pieces worth a write. A huge line is a piece of its own, as joining it
+ * would copy it once more.
+ */
+export function* chunks(lines: Iterable<string>): Generator<Uint8Array, void, undefined> {
+  let gathered = ''
+  for (const line of lines) {
+    if (gathered !== '' && gathered.length + line.length > chunkCharacters) {
+      yield Buffer.from(gathered)
+      gathered = ''
+    }
+    if (line.length > chunkCharacters) {
+      yield Buffer.from(line)
+      yield lineBreak
+    } else {
+      gathered += `${line}\n`
+    }
+  }
+  if (gathered !== '') yield Buffer.from(gathered)
+}
+
+/** What ends a line. */
+export const lineBreak: Uint8Array = Buffer.from('\n')
+
+/** A failure to write the output, in the command's form. */
+export function outputFailed(path: string | undefined, cause: unknown): CommandError {
+  return new CommandError('output_failed', {
+    what: path === undefined ? 'stdout could not be written' : `the output ${path} could not be written`,
+    why: systemReason(cause),
+    hint: 'mend this and run the same command again: what was not written comes again',
+    cause,
+  })
+}

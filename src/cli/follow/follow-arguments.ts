@@ -1,0 +1,204 @@
+import { resolve } from 'node:path'
+import { formatLsn, parseLsn } from '../../protocol/lsn.ts'
+import { oneOf, type SortedArguments, sortArguments, usageError } from '../arguments.ts'
+import { type LogLevel, logLevels } from '../diagnostics.ts'
+import { parseTableList, type TableName } from './table-list.ts'
+
+/** What `walwire follow` was asked for. Paths are absolute, LSNs in the server's own form. */
+export interface FollowArguments {
+  /** Where the server is; PG* variables and ~/.pgpass fill in what it lacks. */
+  readonly url: string | undefined
+  /** In alphabetical order, each once. */
+  readonly publications: readonly string[]
+  readonly slot: string | undefined
+  readonly snapshot: 'initial' | 'never' | 'only'
+  readonly start: string | undefined
+  readonly stop: string | undefined
+  readonly checkpoint: string | undefined
+  /** Undefined is stdout. */
+  readonly output: string | undefined
+  readonly values: 'native' | 'text'
+  readonly createPublication: 'all' | readonly TableName[] | undefined
+  readonly temporary: boolean
+  readonly slotTimeoutMs: number | undefined
+}
+
+/** How the command talks about itself: known before anything else is judged. */
+export interface DiagnosticsArguments {
+  readonly level: LogLevel
+  readonly json: boolean
+}
+
+/** The options of `walwire follow`. */
+export const followOptionKinds = {
+  url: 'value',
+  publication: 'values',
+  slot: 'value',
+  snapshot: 'value',
+  start: 'value',
+  stop: 'value',
+  checkpoint: 'value',
+  output: 'value',
+  format: 'value',
+  values: 'value',
+  'create-publication': 'value',
+  temporary: 'flag',
+  'slot-timeout': 'value',
+  'log-level': 'value',
+  log: 'value',
+  help: 'flag',
+} as const
+
+/** Sorts the arguments of `walwire follow`. */
+export function sortFollowArguments(argv: readonly string[]): SortedArguments {
+  return sortArguments(argv, followOptionKinds)
+}
+
+/** Reads `--log` and `--log-level`. */
+export function readDiagnosticsArguments(given: SortedArguments): DiagnosticsArguments {
+  const log = given.value('log')
+  if (log !== undefined) oneOf('log', log, ['json'])
+  return { level: oneOf('log-level', given.value('log-level') ?? 'info', logLevels), json: log !== undefined }
+}
+
+/**
+ * Reads everything else, and judges whether it goes together.
+ *
+ * @throws {CommandError} `usage`
+ */
+export function readFollowArguments(given: SortedArguments): FollowArguments {
+  const output = given.value('output')
+  const checkpoint = given.value('checkpoint')
+  const createPublication = given.value('create-publication')
+  readFormat(given.value('format') ?? 'jsonl')
+  const parsed: FollowArguments = {
+    url: readUrl(given),
+    publications: [...new Set(given.values('publication'))].sort(),
+    slot: given.value('slot'),
+    snapshot: oneOf('snapshot', given.value('snapshot') ?? 'initial', ['initial', 'never', 'only']),
+    start: readLsnOr('start', 'slot', given.value('start')),
+    stop: readLsnOr('stop', 'now', given.value('stop')),
+    checkpoint: checkpoint === undefined ? undefined : resolve(checkpoint),
+    output: output === undefined || output === '-' ? undefined : resolve(output),
+    values: oneOf('values', given.value('values') ?? 'native', ['native', 'text']),
+    createPublication: createPublication === undefined ? undefined : parseTableList(createPublication),
+    temporary: given.has('temporary'),
+    slotTimeoutMs: readSeconds('slot-timeout', given.value('slot-timeout')),
+  }
+  refuseContradictions(parsed, given)
+  return parsed
+}
+
+function refuseContradictions(parsed: FollowArguments, given: SortedArguments): void {
+  const { publications, slot, snapshot, start, stop, checkpoint, output, createPublication, temporary } = parsed
+  if (publications.length === 0) {
+    throw usageError(
+      'no publication is given',
+      'the publication says which tables are followed',
+      'give --publication NAME; with --create-publication TABLE,… or all it is made',
+    )
+  }
+  if (createPublication !== undefined && publications.length > 1) {
+    throw usageError(
+      '--create-publication cannot be used with several publications',
+      `it makes one, and ${publications.length} are given`,
+      'give one --publication, or make them by hand with CREATE PUBLICATION',
+    )
+  }
+  if (slot === undefined && !temporary && snapshot !== 'only') {
+    throw usageError(
+      'no slot is given',
+      'the slot holds what was not yet followed, and needs a name',
+      'give --slot NAME, or --temporary for a slot that ends with this run',
+    )
+  }
+  if (checkpoint !== undefined && (temporary || slot === undefined)) {
+    throw usageError(
+      '--checkpoint needs a slot that lasts',
+      `a checkpoint is to be continued, and ${temporary ? '--temporary makes a slot' : 'a slot without a name'} ends with this run`,
+      temporary ? 'leave out one of --checkpoint and --temporary' : 'give --slot NAME',
+    )
+  }
+  if (start !== undefined && temporary) {
+    throw usageError(
+      '--start contradicts --temporary',
+      '--start continues a slot that exists, and a temporary one is made anew by each run',
+      'leave out one of the two',
+    )
+  }
+  if (start !== undefined && given.has('snapshot') && snapshot !== 'never') {
+    throw usageError(
+      `--start contradicts --snapshot ${snapshot}`,
+      'a snapshot is taken where a new slot begins, and --start continues one that exists',
+      'leave out one of the two',
+    )
+  }
+  if (start !== undefined && slot === undefined) {
+    throw usageError('--start needs --slot', 'it continues a slot that exists', 'give --slot NAME')
+  }
+  if (stop !== undefined && snapshot === 'only') {
+    throw usageError(
+      '--stop contradicts --snapshot only',
+      'a run that only takes a snapshot ends with the snapshot',
+      'leave out one of the two',
+    )
+  }
+  if (start !== undefined && start !== 'slot' && stop !== undefined && stop !== 'now') {
+    if (parseLsn(stop) < parseLsn(start)) {
+      throw usageError(`--stop ${stop} is before --start ${start}`, 'nothing lies between the two', 'swap or mend them')
+    }
+  }
+  if (checkpoint !== undefined && checkpoint === output) {
+    throw usageError('--checkpoint and --output name the same file', 'each needs its own', 'give two paths')
+  }
+}
+
+function readUrl(given: SortedArguments): string | undefined {
+  const [positional, ...rest] = given.positionals
+  const url = given.value('url')
+  if (rest.length > 0 || (positional !== undefined && url !== undefined)) {
+    throw usageError(
+      'more than one URL is given',
+      `there are ${[...given.positionals, url].filter((one) => one !== undefined).length} arguments that name a server`,
+      'give one URL, and everything else as an option; see walwire follow --help',
+    )
+  }
+  // an unset shell variable must not lead to whatever server the defaults name
+  if (positional === '') throw usageError('the URL is empty', 'nothing is in it', 'is a shell variable not set?')
+  return positional ?? url
+}
+
+function readFormat(format: string): void {
+  if (oneOf('format', format, ['jsonl', 'pretty']) === 'pretty') {
+    throw usageError(
+      '--format pretty is not there yet',
+      'this release writes JSON lines only',
+      'leave it out, or give --format jsonl',
+    )
+  }
+}
+
+function readLsnOr(option: string, word: string, given: string | undefined): string | undefined {
+  if (given === undefined || given === word) return given
+  try {
+    return formatLsn(parseLsn(given))
+  } catch {
+    throw usageError(
+      `--${option} cannot be ${JSON.stringify(given)}`,
+      `it is an LSN like 16/B374D848, or the word ${word}`,
+      `give --${option} one of these`,
+    )
+  }
+}
+
+function readSeconds(option: string, given: string | undefined): number | undefined {
+  if (given === undefined) return undefined
+  const seconds = /^\d+(\.\d+)?$/.test(given) ? Number(given) : Number.NaN
+  // longer than a timer can wait
+  if (seconds * 1000 <= 0x7fff_ffff && seconds > 0) return Math.ceil(seconds * 1000)
+  throw usageError(
+    `--${option} cannot be ${JSON.stringify(given)}`,
+    'it is a number of seconds above 0',
+    `give --${option} 60, for example`,
+  )
+}

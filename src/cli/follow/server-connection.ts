@@ -1,0 +1,17 @@
+import { Connection } from '../../protocol/connection.ts'
+import { resolveConnection } from '../../protocol/resolve-connection.ts'
+import type { Queryable } from '../../replication/queryable.ts'
+
+/** Opens an ordinary connection for some statements before a feed begins, and closes it again. */
+export async function withServer<Result>(
+  url: string | undefined,
+  signal: AbortSignal,
+  work: (connection: Queryable) => Promise<Result>,
+): Promise<Result> {
+  const connection = await Connection.open(await resolveConnection(url), { signal })
+  try {
+    return await work(connection)
+  } finally {
+    connection.destroy()
+  }
+}
