@@ -1,7 +1,7 @@
 import { WalwireError } from '../protocol/errors.ts'
 import { formatLsn, type Lsn, parseLsn } from '../protocol/lsn.ts'
 import { quoteLiteral } from '../protocol/quote.ts'
-import { startReplicationCommand } from '../protocol/replication-commands.ts'
+import { dropReplicationSlotCommand, startReplicationCommand } from '../protocol/replication-commands.ts'
 import { type AnnouncedRelations, Assembler } from './assembler.ts'
 import type { Batch } from './batch.ts'
 import { endStream, within } from './ending.ts'
@@ -41,6 +41,7 @@ export class Run {
   #snapshot: Snapshot | undefined
   /** This run made the slot, and nothing since then was acknowledged: nobody will continue it, so it goes with the run. */
   #unclaimedSlot = false
+  #temporarySlotMade = false
   #acknowledgedAll: (() => void) | undefined
   #ending = false
 
@@ -84,7 +85,9 @@ export class Run {
       }
     } catch (error) {
       // a query that fails because its connection is gone says less than why that went
-      throw asReplicationError(this.#session?.failure ?? error, this.#settings.slot)
+      const failure = this.#session?.failure
+      if (failure !== undefined && this.#temporarySlotMade) throw temporarySlotLost(failure, this.#settings.slot)
+      throw asReplicationError(failure ?? error, this.#settings.slot)
     }
     return undefined
   }
@@ -174,7 +177,8 @@ export class Run {
         if (!(error instanceof TableChanged)) throw error
         if (attempt === maxSnapshotAttempts) throw unstable(error, attempt)
         logger.warn({ table: error.table, attempt }, `${error.message}: the snapshot begins again`)
-        await dropSlot(session.ordinary, slot, { deadlineMs: leftoverDeadlineMs })
+        // by the connection that made it: nobody else may drop a temporary slot
+        await session.replication.query(dropReplicationSlotCommand(slot))
       }
     }
   }
@@ -243,6 +247,7 @@ export class Run {
       signal: this.#abort.signal,
     })
     this.#unclaimedSlot = !temporary
+    this.#temporarySlotMade = temporary
     return { consistentPoint: made.consistentPoint, snapshotName: made.snapshotName ?? '' }
   }
 
@@ -259,6 +264,7 @@ export class Run {
       decoder,
       assembler: new Assembler(base, { maxBatchRows, maxBatchBytes }, stop, this.#announced),
       progress: this.progress,
+      abandon: (reason) => session.abandon(reason),
       learnTypes: (relation) => session.learnRelationTypes(relation),
       logger,
       walSenderTimeoutMs: server.walSenderTimeoutMs,
@@ -285,6 +291,17 @@ function ended(): WalwireError {
     what: 'the feed ended',
     why: 'it was closed',
     hint: 'begin another feed at the position that was stored last',
+  })
+}
+
+/** A new temporary slot would begin later: a gap that nobody sees. */
+function temporarySlotLost(cause: WalwireError, slot: string): WalwireError {
+  return new WalwireError('temporary_slot_lost', {
+    what: `the temporary slot ${slot} is lost`,
+    why: `it lived as long as its connection, which ended: ${cause.message}`,
+    hint: 'begin again with a snapshot; use a slot that is not temporary to continue after such a failure',
+    slot,
+    cause,
   })
 }
 

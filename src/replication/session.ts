@@ -53,10 +53,10 @@ export class Session {
       strictText: replication.parameters.get('server_encoding') === uncheckedEncoding,
     })
     this.decoder = new PgoutputDecoder({ protoVersion: 1, types: this.types })
-    void replication.ended.then((error) => this.#lost(error))
+    void replication.ended.then((error) => this.abandon(error))
     // An administrator's shutdown is said on this connection only while the other one is busy sending; a walsender that
     // is blocked by our back-pressure would hold the server up.
-    void ordinary.ended.then((error) => this.#lost(error))
+    void ordinary.ended.then((error) => this.abandon(error))
   }
 
   /** @throws {WalwireError} what the connections throw, and {@link checkServer} */
@@ -115,6 +115,15 @@ export class Session {
     this.ordinary.destroy()
   }
 
+  /** Closes all connections because of a failure, which {@link failure} is from then on. The first one counts. */
+  abandon(error: WalwireError): void {
+    if (this.#closing || this.#failure !== undefined) return
+    this.#failure = error
+    for (const worker of this.#workers) worker.destroy()
+    this.replication.destroy()
+    this.ordinary.destroy()
+  }
+
   /** The ancestors of the server's timeline; the first one has none. */
   async readHistory(): Promise<readonly TimelineSwitch[]> {
     return this.server.timeline > 1 ? readTimelineHistory(this.replication, this.server.timeline) : []
@@ -152,13 +161,5 @@ export class Session {
         `type ${oid} is not in the catalog any more: its values are delivered as text`,
       )
     }
-  }
-
-  #lost(error: WalwireError): void {
-    if (this.#closing || this.#failure !== undefined) return
-    this.#failure = error
-    for (const worker of this.#workers) worker.destroy()
-    this.replication.destroy()
-    this.ordinary.destroy()
   }
 }

@@ -25,6 +25,8 @@ export interface StreamParts {
   readonly progress: Progress
   /** Makes the types of a relation's columns known, from the catalog where need be; undefined when they are. */
   readonly learnTypes: (relation: RelationMessage) => Promise<void> | undefined
+  /** Gives the connections up, for this reason. */
+  readonly abandon: (reason: WalwireError) => void
   readonly logger: Logger
   readonly walSenderTimeoutMs: number
   /** Where the stream starts: the server has that much. */
@@ -260,7 +262,7 @@ export class Stream {
   }
 
   #scheduleStatus(): void {
-    const { connection, walSenderTimeoutMs } = this.#parts
+    const { abandon, walSenderTimeoutMs } = this.#parts
     this.#statusTimer = setTimeout(() => {
       const state = liveness({
         nowMs: performance.now(),
@@ -270,8 +272,7 @@ export class Stream {
         walSenderTimeoutMs,
       })
       if (state === 'dead') {
-        this.#failure ??= silent()
-        connection.destroy()
+        abandon(silent())
         return
       }
       if (state === 'ask') this.#askedAtMs = performance.now()
