@@ -1,3 +1,4 @@
+import type { TypeOverrides } from '../decoder/types/overrides.ts'
 import type { ConnectionInput } from '../protocol/connection-options.ts'
 import type { LsnInput } from '../protocol/lsn.ts'
 import type { Batch } from './batch.ts'
@@ -36,7 +37,7 @@ export interface FollowOptions {
   /** How long creating the slot may wait for transactions that were open before it. In ms, default 60,000. */
   readonly slotTimeoutMs?: number | undefined
   /** By type name (`jsonb`, `public.mood`): gets the default value, gives what is delivered instead. Not called for NULL. */
-  readonly types?: Readonly<Record<string, (value: never) => unknown>> | undefined
+  readonly types?: TypeOverrides | undefined
   /** `text`: every value is the server's text as a string, or null. Default `native`. */
   readonly values?: 'native' | 'text' | undefined
   /** Default: silent. */
