@@ -20,13 +20,15 @@ export class Attempt {
   /** The stream is destroyed when the attempt fails, at once if it already has (a `connect` that came too late). */
   own<S extends Duplex>(stream: S): S {
     this.#streams.add(stream)
-    if (this.#abandoned) destroyQuietly(stream)
+    // between two steps nobody listens, and an error that nobody listens to would end the process
+    stream.on('error', () => {})
+    if (this.#abandoned) stream.destroy()
     return stream
   }
 
   abandon(): void {
     this.#abandoned = true
-    for (const stream of this.#streams) destroyQuietly(stream)
+    for (const stream of this.#streams) stream.destroy()
   }
 }
 
@@ -67,9 +69,4 @@ function timedOut(limits: AttemptLimits, attempt: Attempt): WalwireError {
     why: `no answer came within ${limits.timeoutMs / 1000} s while ${attempt.step}`,
     hint: 'check host, port and firewall, and that the server is not overloaded; connect_timeout sets the limit',
   })
-}
-
-function destroyQuietly(stream: Duplex): void {
-  stream.on('error', () => {})
-  stream.destroy()
 }

@@ -111,8 +111,18 @@ function randomNonce(): string {
 }
 
 async function passwordOf(credentials: Credentials): Promise<string> {
-  const password = await credentials.password()
-  if (password !== undefined && password !== '') return password
+  let password: string | undefined
+  try {
+    password = await credentials.password()
+  } catch (cause) {
+    throw new WalwireError('auth_failed', {
+      what: 'authentication failed',
+      why: 'the function that gives the password failed',
+      hint: 'see the cause',
+      cause,
+    })
+  }
+  if (typeof password === 'string' && password !== '') return password
   throw new WalwireError('auth_failed', {
     what: 'authentication failed',
     why: 'the server wants a password and none was given',

@@ -1,8 +1,8 @@
 import type { Duplex } from 'node:stream'
 import { Framer } from './framer.ts'
 
-/** A chunk shorter than this says that the reader is faster than the sender. */
-const shortChunkBytes = 65_536
+/** Less than this in one turn of the event loop says that the reader is faster than the sender. */
+const littleBytes = 65_536
 const pauseMs = 1
 
 /** Told by an {@link Intake}. */
@@ -21,9 +21,9 @@ export interface IntakeEvents {
 export class Intake {
   readonly framer = new Framer()
   /**
-   * When true, reading pauses a millisecond after each short chunk. A walsender writes every message by itself, and a
-   * reader that wakes for each slows it down; while behind, waiting a moment lets the kernel gather them (half the time
-   * and a fifth of the CPU for narrow rows). It costs a millisecond, so it is for while there is a backlog.
+   * When true, reading pauses a millisecond after a turn that brought little. A walsender writes every message by itself,
+   * and a reader that wakes for each slows it down; while behind, waiting a moment lets the kernel gather them (half the
+   * time and a fifth of the CPU for narrow rows). It costs a millisecond, so it is for while there is a backlog.
    */
   pacing = false
 
@@ -31,6 +31,9 @@ export class Intake {
   readonly #maxBytes: number
   readonly #events: IntakeEvents
   #full = false
+  /** Bytes since the turn began in which {@link #judgement} was scheduled. */
+  #turnBytes = 0
+  #judgement: NodeJS.Immediate | undefined
   #pause: NodeJS.Timeout | undefined
   #discarding = false
   /** Whether a chunk came since {@link more} last said so. */
@@ -54,8 +57,8 @@ export class Intake {
   }
 
   /**
-   * Waits for bytes: true when a chunk came since the last call (perhaps already seen through the framer), false when
-   * the stream is over and every chunk was announced.
+   * Waits for bytes, after the framer said that it has no whole message: true when a chunk came since the last call
+   * (perhaps already seen through the framer), false when the stream is over and every chunk was announced.
    */
   more(): Promise<boolean> {
     if (this.#fresh) {
@@ -77,16 +80,15 @@ export class Intake {
     if (!this.#full) return
     if (!this.framer.starved && this.framer.buffered > this.#maxBytes / 2) return
     this.#full = false
-    if (this.#pause === undefined) this.#stream.resume()
+    this.#resume()
   }
 
   /** From now on drops what comes, so that the stream can end while nobody pulls. */
   discard(): void {
     this.#discarding = true
     this.#full = false
-    clearTimeout(this.#pause)
-    this.#pause = undefined
-    this.#stream.resume()
+    this.#endPause()
+    this.#resume()
   }
 
   #take(chunk: unknown): void {
@@ -100,13 +102,8 @@ export class Intake {
     if (framer.buffered > this.#maxBytes && !framer.starved) {
       this.#full = true
       this.#stream.pause()
-    } else if (this.pacing && chunk.length < shortChunkBytes && this.#pause === undefined) {
-      this.#stream.pause()
-      this.#pause = setTimeout(() => {
-        this.#pause = undefined
-        if (!this.#full) this.#stream.resume()
-      }, pauseMs)
     }
+    if (this.pacing) this.#pace(chunk.length)
     const waiting = this.#waiting
     if (waiting === undefined) {
       this.#fresh = true
@@ -117,11 +114,38 @@ export class Intake {
     }
   }
 
+  /**
+   * Judges by the whole turn and not by the chunk: over TLS each of the server's messages is a record, and each record
+   * a chunk, however many come at once.
+   */
+  #pace(bytes: number): void {
+    this.#turnBytes += bytes
+    this.#judgement ??= setImmediate(() => {
+      const little = this.#turnBytes < littleBytes
+      this.#judgement = undefined
+      this.#turnBytes = 0
+      if (!little || this.#over || this.#discarding) return
+      this.#stream.pause()
+      this.#pause = setTimeout(() => {
+        this.#pause = undefined
+        this.#resume()
+      }, pauseMs)
+    })
+  }
+
+  #endPause(): void {
+    clearTimeout(this.#pause)
+    this.#pause = undefined
+  }
+
+  #resume(): void {
+    if (!this.#full && this.#pause === undefined) this.#stream.resume()
+  }
+
   #finish(): void {
     if (this.#over) return
     this.#over = true
-    clearTimeout(this.#pause)
-    this.#pause = undefined
+    this.#endPause()
     this.#stream.destroy()
     this.#events.end(this.#cause)
     this.#waiting?.resolve(false)

@@ -1,4 +1,3 @@
-import type { AuthenticationMessage } from './authentication-messages.ts'
 import type { ResolvedConnection } from './connection-options.ts'
 
 /**
@@ -70,9 +69,4 @@ export function serverVersionNumber(text: string): number {
   const parts = /(\d+)(?:\.(\d+))?(?:\.(\d+))?/.exec(text)
   const [major, second, third] = [Number(parts?.[1] ?? 0), Number(parts?.[2] ?? 0), Number(parts?.[3] ?? 0)]
   return major >= 10 ? major * 10_000 + second : major * 10_000 + second * 100 + third
-}
-
-/** Whether a message is one of authentication's; the type alone does not say it. */
-export function isAuthentication(message: { readonly type: string }): message is AuthenticationMessage {
-  return message.type.startsWith('Authentication')
 }

@@ -1,11 +1,18 @@
-import { once } from 'node:events'
 import type { Duplex } from 'node:stream'
 import { type TLSSocket, type ConnectionOptions as TlsOptions, connect as tlsConnect } from 'node:tls'
 import type { Attempt } from './attempt.ts'
-import type { ResolvedConnection, SslMode } from './connection-options.ts'
+import type { SslMode } from './connection-options.ts'
 import { WalwireError } from './errors.ts'
 import { sslRequest } from './frontend.ts'
 import { codeOf, messageOf } from './socket.ts'
+
+/** How a stream is to be encrypted. */
+export interface Encryption {
+  /** Names the server in errors. */
+  readonly description: string
+  readonly options: TlsOptions
+  readonly sslmode: SslMode
+}
 
 /**
  * Asks the server for TLS and does the handshake.
@@ -17,93 +24,97 @@ import { codeOf, messageOf } from './socket.ts'
  * @throws {WalwireError} `tls_refused`, `tls_failed`, `not_postgres`, `connect_failed`
  * @see https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-SSL
  */
-export async function secure(
-  stream: Duplex,
-  resolved: ResolvedConnection,
-  options: TlsOptions,
-  sslmode: SslMode,
-  attempt: Attempt,
-): Promise<TLSSocket | undefined> {
+export async function secure(stream: Duplex, encryption: Encryption, attempt: Attempt): Promise<TLSSocket | undefined> {
+  const { description, sslmode } = encryption
   attempt.step = 'waiting for the answer to the request for TLS'
-  const answer = await ask(stream, resolved)
+  const answer = await ask(stream, description)
   // The answer is one byte, and the next word is the client's. More bytes were put there by somebody who wants them
   // read as if they had come encrypted (CVE-2021-23222).
-  const injected = answer.length > 1
+  const injected = answer.length > 1 || stream.readableLength > 0
   switch (answer[0]) {
     case 0x53: // S
-      if (injected) throw unencrypted(resolved)
+      if (injected) throw unencryptedBytes(description)
       attempt.step = 'in the TLS handshake'
-      return handshake(stream, resolved, options, attempt)
+      return handshake(stream, encryption, attempt)
     case 0x4e: // N
-      if (injected) throw unencrypted(resolved)
+      if (injected) throw unencryptedBytes(description)
       if (sslmode === 'prefer') return undefined
       throw new WalwireError('tls_refused', {
-        what: `could not connect to ${resolved.description}`,
+        what: `could not connect to ${description}`,
         why: `the server has no TLS, and sslmode ${sslmode} demands it`,
         hint: 'switch ssl on in the server, or, on a network that you trust, write sslmode=disable',
       })
     case 0x45: // E: an ErrorResponse, which nobody has signed; its text is not shown (CVE-2024-10977)
       throw new WalwireError('connect_failed', {
-        what: `could not connect to ${resolved.description}`,
+        what: `could not connect to ${description}`,
         why: 'the server answered the request for TLS with an error',
         hint: "see the server's log; it may have too many connections",
       })
     default:
-      throw notPostgres(resolved, `it answered the request for TLS with ${printable(answer)}`)
+      throw notPostgres(description, `it answered the request for TLS with ${printable(answer)}`)
   }
 }
 
 /** @param why what the other side did instead */
-export function notPostgres(resolved: ResolvedConnection, why: string, cause?: unknown): WalwireError {
+export function notPostgres(description: string, why: string, cause?: unknown): WalwireError {
   return new WalwireError('not_postgres', {
-    what: `what listens for ${resolved.description} is not a Postgres server`,
+    what: `what listens for ${description} is not a Postgres server`,
     why,
     hint: 'check host and port',
     cause,
   })
 }
 
-async function ask(stream: Duplex, resolved: ResolvedConnection): Promise<Uint8Array> {
-  const gone = new AbortController()
-  const onEnd = (): void => gone.abort()
-  stream.once('end', onEnd)
-  stream.once('close', onEnd)
-  try {
+/** Sends the request and gives the first chunk of the answer; the stream is paused before another can come out of it. */
+function ask(stream: Duplex, description: string): Promise<Uint8Array> {
+  return new Promise((resolve, reject) => {
+    const onData = (chunk: unknown): void => {
+      release()
+      stream.pause()
+      resolve(chunk instanceof Uint8Array ? chunk : new Uint8Array(0))
+    }
+    const onError = (cause: Error): void => {
+      release()
+      reject(closedInstead(description, ` (${messageOf(cause)})`, cause))
+    }
+    const onEnd = (): void => {
+      release()
+      reject(closedInstead(description, '', undefined))
+    }
+    const release = (): void => {
+      stream.removeListener('data', onData)
+      stream.removeListener('error', onError)
+      stream.removeListener('end', onEnd)
+      stream.removeListener('close', onEnd)
+    }
+    stream.on('data', onData)
+    stream.on('error', onError)
+    stream.on('end', onEnd)
+    stream.on('close', onEnd)
     stream.write(sslRequest())
-    const [chunk]: unknown[] = await once(stream, 'data', { signal: gone.signal })
-    stream.pause()
-    return chunk instanceof Uint8Array ? chunk : new Uint8Array(0)
-  } catch (error) {
-    throw new WalwireError('connect_failed', {
-      what: `could not connect to ${resolved.description}`,
-      why: `the connection was closed instead of an answer to the request for TLS${gone.signal.aborted ? '' : ` (${messageOf(error)})`}`,
-      hint: "check that host and port are those of a Postgres server, and see the server's log",
-      cause: gone.signal.aborted ? undefined : error,
-    })
-  } finally {
-    stream.removeListener('end', onEnd)
-    stream.removeListener('close', onEnd)
-  }
+  })
 }
 
-function handshake(
-  stream: Duplex,
-  resolved: ResolvedConnection,
-  options: TlsOptions,
-  attempt: Attempt,
-): Promise<TLSSocket> {
+function closedInstead(description: string, details: string, cause: unknown): WalwireError {
+  return new WalwireError('connect_failed', {
+    what: `could not connect to ${description}`,
+    why: `the connection was closed instead of an answer to the request for TLS${details}`,
+    hint: "check that host and port are those of a Postgres server, and see the server's log",
+    cause,
+  })
+}
+
+function handshake(stream: Duplex, { description, options }: Encryption, attempt: Attempt): Promise<TLSSocket> {
   return new Promise((resolve, reject) => {
-    // the plain stream's failures come out of the encrypted one, too
-    stream.on('error', () => {})
     let secured: TLSSocket
     try {
       secured = attempt.own(tlsConnect({ ...options, socket: stream }))
     } catch (error) {
-      reject(tlsFailed(resolved, error))
+      reject(tlsFailed(description, error))
       return
     }
-    const onError = (error: Error): void => reject(tlsFailed(resolved, error))
-    const onClose = (): void => reject(tlsFailed(resolved, new Error('the connection was closed')))
+    const onError = (error: Error): void => reject(tlsFailed(description, error))
+    const onClose = (): void => reject(tlsFailed(description, new Error('the connection was closed')))
     secured.once('error', onError)
     secured.once('close', onClose)
     secured.once('secureConnect', () => {
@@ -115,9 +126,9 @@ function handshake(
 }
 
 /** The error for a handshake that failed, also where TLS 1.3 says so only afterwards (a refused client certificate). */
-export function tlsFailed(resolved: ResolvedConnection, cause: unknown): WalwireError {
+export function tlsFailed(description: string, cause: unknown): WalwireError {
   return new WalwireError('tls_failed', {
-    what: `could not connect to ${resolved.description} over TLS`,
+    what: `could not connect to ${description} over TLS`,
     why: messageOf(cause),
     hint: hintFor(codeOf(cause)),
     // a reset in the middle of the handshake says nothing about the configuration
@@ -144,9 +155,9 @@ function hintFor(code: string | undefined): string {
   }
 }
 
-function unencrypted(resolved: ResolvedConnection): WalwireError {
+function unencryptedBytes(description: string): WalwireError {
   return new WalwireError('tls_failed', {
-    what: `could not connect to ${resolved.description}`,
+    what: `could not connect to ${description}`,
     why: 'unencrypted bytes came together with the answer to the request for TLS',
     hint: 'this is no Postgres server, or somebody in between inserts data; check host, port and network',
   })
