@@ -24,10 +24,10 @@ export async function measure(
   const child = spawn(command, args, { stdio: ['ignore', output === 'report' ? 'pipe' : 'ignore', 'pipe'] })
   let out = ''
   let err = ''
-  child.stdout?.on('data', chunk => {
+  child.stdout?.on('data', (chunk) => {
     out += chunk
   })
-  child.stderr?.on('data', chunk => {
+  child.stderr?.on('data', (chunk) => {
     err += chunk
   })
   const code = await new Promise<number | null>((resolve, reject) => {
@@ -43,8 +43,8 @@ export async function measure(
 export function installed(program: string): string | undefined {
   return (process.env.PATH ?? '')
     .split(delimiter)
-    .map(folder => join(folder, program))
-    .find(path => {
+    .map((folder) => join(folder, program))
+    .find((path) => {
       try {
         accessSync(path, constants.X_OK)
         return true
