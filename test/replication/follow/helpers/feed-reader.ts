@@ -73,7 +73,14 @@ export class FeedReader implements AsyncDisposable {
     return this
   }
 
-  /** Pulls until the transaction of a mark was read, and answers what came since the last call, without the mark. */
+  /** Pulls until every table is copied, and answers what came. */
+  async untilCopied(timeoutMs = patienceMs): Promise<Event[]> {
+    await this.until('the copy to be over', ({ position }) => position?.phase === 'stream', timeoutMs)
+    this.#told = this.events.length
+    return [...this.events]
+  }
+
+  /** Pulls until the transaction of a mark was read, and answers what came since the copy or the last call, without the mark. */
   async untilMark(mark: string, timeoutMs = patienceMs): Promise<Event[]> {
     const start = this.#told
     const isMark = (event: Event) =>
