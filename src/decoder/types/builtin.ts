@@ -19,7 +19,7 @@ export type TextForm =
  *
  * @see https://github.com/postgres/postgres/blob/master/src/include/catalog/pg_type.dat
  */
-export const builtinTypes: readonly (readonly [oid: number, arrayOid: number, name: string, form: TextForm])[] = [
+export const builtinTypes = [
   [16, 1000, 'bool', 'bool'],
   [17, 1001, 'bytea', 'bytea'],
   [18, 1002, 'char', 'char'],
@@ -102,7 +102,10 @@ export const builtinTypes: readonly (readonly [oid: number, arrayOid: number, na
   [5017, 0, 'pg_mcv_list', 'text'],
   [5038, 5039, 'pg_snapshot', 'ascii'],
   [5069, 271, 'xid8', 'ascii'],
-]
+] as const satisfies readonly (readonly [oid: number, arrayOid: number, name: string, form: TextForm])[]
+
+/** An entry of {@link builtinTypes}. */
+export type BuiltinType = (typeof builtinTypes)[number]
 
 /** The delimiter between the elements of an array is a comma but for this type (`pg_type.typdelim`). */
 export const semicolonDelimited = 603

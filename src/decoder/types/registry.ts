@@ -6,6 +6,8 @@ import { builtinTypes, semicolonDelimited, type TextForm } from './builtin.ts'
 import { readBytea, writeBytea } from './bytea.ts'
 import { readFloat, writeFloat } from './float.ts'
 import { readInt8, readInteger, writeInteger } from './integer.ts'
+import { builtinOids } from './names.ts'
+import { checkOverrides, type Override, type TypeOverrides } from './overrides.ts'
 import { dimensionsOf, PgArray, writeArray } from './pg-array.ts'
 import { readChar, writeString } from './string.ts'
 
@@ -43,19 +45,14 @@ export interface CatalogType {
   readonly typtype: string
   /** `typdelim`: what stands between elements where this type is the element of an array. */
   readonly delimiter: string
-  /** `typelem` of a true array (`typsubscript = 'array_subscript_handler'::regproc`), 0 for every other type. */
+  /**
+   * `typelem` of a true array, 0 for every other type. Arrays that are not built in are told by
+   * `typsubscript = 'array_subscript_handler'::regproc`; `point` and others have a `typelem` too and are none.
+   */
   readonly elementOid: number
   /** `typbasetype` of a domain, 0 for every other type. */
   readonly baseOid: number
 }
-
-/**
- * What takes the place of a type's default value, by the type's name: the bare name for a type of pg_catalog (`int4`;
- * an array is `_int4`, never `int4[]`), `schema.name` for any other. The function gets the default value and is not
- * called for NULL. Elements of arrays are overridden first, then the array where it is named itself; likewise the base
- * of a domain, then the domain.
- */
-export type TypeOverrides = Readonly<Record<string, (value: never) => unknown>>
 
 /** How a {@link TypeRegistry} reads. */
 export interface TypeRegistryOptions {
@@ -73,9 +70,6 @@ interface KnownType extends PgType {
   readonly isArray: boolean
 }
 
-/** A method, so that its parameter is checked both ways: which value a name stands for is the caller's knowledge. */
-type Override = { convert(value: unknown): unknown }['convert']
-
 /** The types of one server, by OID. */
 export class TypeRegistry {
   readonly #types = new Map<number, KnownType>()
@@ -83,9 +77,9 @@ export class TypeRegistry {
   readonly #asText: boolean
   readonly #sliceText: SliceText
 
-  /** @throws {WalwireError} `bad_option` when overrides are given where every value is to be text. */
+  /** @throws {WalwireError} `bad_option` for overrides of names that no type has, or where every value is to be text. */
   constructor(options: TypeRegistryOptions = {}) {
-    this.#overrides = new Map<string, Override>(Object.entries(options.overrides ?? {}))
+    this.#overrides = checkOverrides(options.overrides ?? {})
     this.#asText = options.values === 'text'
     this.#sliceText = options.strictText ? sliceUtf8Strictly : sliceUtf8
     if (this.#asText && this.#overrides.size > 0) {
@@ -108,10 +102,12 @@ export class TypeRegistry {
   }
 
   /**
-   * Adds a type from the catalog. An array or domain is read as such when the type under it was added before;
-   * every other type reads as text.
+   * Adds a type from the catalog. An array or domain is read as such when the type under it was added before; every
+   * other type reads as text. A built-in type stays what it is: the catalog's answer for a domain names its base too.
    */
   add(type: CatalogType): PgType {
+    const builtin = builtinOids.has(type.oid) ? this.#types.get(type.oid) : undefined
+    if (builtin !== undefined) return builtin
     const element = type.elementOid === 0 ? undefined : this.#types.get(type.elementOid)
     if (element !== undefined) return this.#keepArray(type, element)
     const base = type.baseOid === 0 ? undefined : this.#types.get(type.baseOid)

@@ -1,0 +1,54 @@
+import { WalwireError } from '../../protocol/errors.ts'
+import type { BuiltinType, TextForm } from './builtin.ts'
+import { builtinNames, nameHint } from './names.ts'
+
+/** What a built-in type's default value is, by how its text is read. */
+interface NativeValues extends Record<TextForm, unknown> {
+  bool: boolean
+  bytea: Uint8Array
+  char: string
+  integer: number
+  int8: bigint
+  float: number
+  json: string
+  text: string
+  ascii: string
+}
+
+type BuiltinOverrides = {
+  readonly [T in BuiltinType as T[2]]?: ((value: NativeValues[T[3]]) => unknown) | undefined
+} & {
+  readonly [T in BuiltinType as T[1] extends 0 ? never : `_${T[2]}`]?: ((value: unknown[]) => unknown) | undefined
+}
+
+/**
+ * What takes the place of a type's default value, by the type's name: the bare name of pg_type for a type of pg_catalog
+ * (`int4`, and `_int4` for its array), `schema.name` for any other. The function gets the default value and is not called
+ * for NULL. The elements of an array are overridden before the array itself, the base of a domain before the domain.
+ */
+export interface TypeOverrides extends BuiltinOverrides {
+  readonly [type: string]: ((value: never) => unknown) | undefined
+}
+
+/** A method, so that its parameter is checked both ways: which value a name stands for is the caller's knowledge. */
+export type Override = { convert(value: unknown): unknown }['convert']
+
+/**
+ * The overrides by name.
+ *
+ * @throws {WalwireError} `bad_option` for a name that no type can have, since its function would never be called.
+ */
+export function checkOverrides(overrides: TypeOverrides): ReadonlyMap<string, Override> {
+  const checked = new Map<string, Override>()
+  for (const [name, override] of Object.entries(overrides)) {
+    if (override === undefined) continue
+    if (!name.includes('.') && !builtinNames.has(name)) rejectName(name, `pg_catalog has no type ${name}`)
+    if (name.startsWith('pg_catalog.')) rejectName(name, 'types of pg_catalog go by their bare name')
+    checked.set(name, override)
+  }
+  return checked
+}
+
+function rejectName(name: string, why: string): never {
+  throw new WalwireError('bad_option', { what: `there is no type '${name}' to override`, why, hint: nameHint(name) })
+}
