@@ -17,32 +17,38 @@ export class Writer {
   }
 
   uint8(value: number): this {
-    this.#view.setUint8(this.#grow(1), value)
+    const at = this.#grow(1)
+    this.#view.setUint8(at, value)
     return this
   }
 
   int16(value: number): this {
-    this.#view.setInt16(this.#grow(2), value)
+    const at = this.#grow(2)
+    this.#view.setInt16(at, value)
     return this
   }
 
   int32(value: number): this {
-    this.#view.setInt32(this.#grow(4), value)
+    const at = this.#grow(4)
+    this.#view.setInt32(at, value)
     return this
   }
 
   uint32(value: number): this {
-    this.#view.setUint32(this.#grow(4), value)
+    const at = this.#grow(4)
+    this.#view.setUint32(at, value)
     return this
   }
 
   int64(value: bigint): this {
-    this.#view.setBigInt64(this.#grow(8), value)
+    const at = this.#grow(8)
+    this.#view.setBigInt64(at, value)
     return this
   }
 
   lsn(value: Lsn): this {
-    this.#view.setBigUint64(this.#grow(8), value)
+    const at = this.#grow(8)
+    this.#view.setBigUint64(at, value)
     return this
   }
 
@@ -52,7 +58,8 @@ export class Writer {
   }
 
   bytes(value: Uint8Array): this {
-    this.#bytes.set(value, this.#grow(value.length))
+    const at = this.#grow(value.length)
+    this.#bytes.set(value, at)
     return this
   }
 
@@ -66,6 +73,7 @@ export class Writer {
     return this.#bytes.subarray(0, this.#length)
   }
 
+  /** Makes room, which may replace the buffer and its view: call it before either is looked up. */
   #grow(by: number): number {
     const at = this.#length
     this.#length += by
