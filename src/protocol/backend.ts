@@ -169,7 +169,7 @@ export function decodeBackend(tag: number, bytes: Uint8Array, start: number, end
     case backendTag.CopyBothResponse:
       return readCopyResponse('CopyBothResponse', bytes, start, end)
     case backendTag.CopyData:
-      return { type: 'CopyData', data: bytes.slice(start, end) }
+      return { type: 'CopyData', data: new Uint8Array(bytes.subarray(start, end)) }
     case backendTag.CopyDone:
       return readEmpty({ type: 'CopyDone' }, bytes, start, end)
     case backendTag.CopyInResponse:

@@ -91,7 +91,8 @@ export class Reader {
   /** The next `length` bytes, copied: the array that was given may be reused. */
   bytes(length: number, field: string): Uint8Array {
     const at = this.#take(length, field)
-    return this.#bytes.slice(at, at + length)
+    // not slice: what a socket gives is a Buffer, and a Buffer's slice is a view
+    return new Uint8Array(this.#bytes.subarray(at, at + length))
   }
 
   /**
