@@ -65,7 +65,7 @@ function details(data: object): string {
 }
 
 function asText(value: unknown): string {
-  if (typeof value === 'string') return value
+  if (typeof value === 'string' || typeof value === 'bigint') return String(value)
   if (value instanceof Error) return value.message
   return JSON.stringify(value, (_, inner: unknown) => (typeof inner === 'bigint' ? String(inner) : inner)) ?? ''
 }

@@ -23,6 +23,7 @@ export async function createPublication(
   )
   if (existing.length > 0) return false
   try {
+    if (tables !== 'all' && tables.some(({ schema }) => schema === undefined)) await connection.query(searchPathSql)
     await connection.query(createPublicationSql(name, tables))
     return true
   } catch (error) {
@@ -31,6 +32,20 @@ export async function createPublication(
     throw error
   }
 }
+
+/**
+ * walwire's connections have an empty search path, so that nothing of anybody's gets in the way of its own statements.
+ * A table named without a schema is looked up where psql would: in the order in which the server applies what ALTER ROLE
+ * and ALTER DATABASE have set (PG18: postinit.c, process_settings), else by the server's default.
+ */
+const searchPathSql = `SELECT set_config('search_path', coalesce((
+  SELECT substr(entry, length('search_path=') + 1)
+  FROM pg_catalog.pg_db_role_setting, unnest(setconfig) AS entry
+  WHERE starts_with(entry, 'search_path=')
+    AND setrole IN (0, (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = session_user))
+    AND setdatabase IN (0, (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()))
+  ORDER BY setrole <> 0 DESC, setdatabase <> 0 DESC LIMIT 1
+), '"$user", public'), false)`
 
 /** The statement. A name without a schema is left to the search path, as psql leaves it. */
 export function createPublicationSql(name: string, tables: 'all' | readonly TableName[]): string {

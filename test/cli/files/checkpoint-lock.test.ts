@@ -1,0 +1,134 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { type LockHolder, type LockSurroundings, lockCheckpoint } from '../../../src/cli/files/checkpoint-lock.ts'
+import { linuxStart, processPlace, processStart } from '../../../src/cli/files/process-identity.ts'
+import { silentLogger } from '../../../src/replication/logger.ts'
+
+let folder: string
+let checkpoint: string
+let lockFile: string
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'walwire-lock-'))
+  checkpoint = join(folder, 'shop.checkpoint')
+  lockFile = `${checkpoint}.lock`
+})
+afterEach(() => rm(folder, { recursive: true }))
+
+const lock = (surroundings?: LockSurroundings) => lockCheckpoint(checkpoint, silentLogger, surroundings)
+const inUse = expect.objectContaining({ code: 'checkpoint_locked' })
+
+function leftBy(holder: Partial<LockHolder>): Promise<void> {
+  const all = { pid: process.pid, started: '1', place: processPlace(), host: 'here', token: 'theirs', ...holder }
+  return writeFile(lockFile, JSON.stringify(all))
+}
+
+test('one at a time; released, it is free, and nothing is left', async () => {
+  const first = await lock()
+  await expect(lock()).rejects.toThrow(inUse)
+  await first.verify()
+  first.release()
+  const second = await lock()
+  second.release()
+  second.release()
+  expect(await readdir(folder)).toEqual([])
+})
+
+test('of many at once, one gets it', async () => {
+  await leftBy({ pid: 0x7fff_fff0 })
+  const results = await Promise.allSettled(Array.from({ length: 20 }, () => lock()))
+  const got = results.filter((result) => result.status === 'fulfilled')
+  for (const { reason } of results.filter((result) => result.status === 'rejected')) expect(reason).toEqual(inUse)
+  const verified = await Promise.allSettled(got.map(({ value }) => value.verify()))
+  expect(verified.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
+  for (const { value } of got) value.release()
+  expect(await readdir(folder)).toEqual([])
+})
+
+test('left by a process that is gone: taken over', async () => {
+  await leftBy({ pid: 0x7fff_fff0 })
+  const taken = await lock()
+  await taken.verify()
+  taken.release()
+})
+
+test('left by a process whose number is another process now: taken over', async () => {
+  await leftBy({ pid: process.pid, started: 'long ago' })
+  const taken = await lock()
+  taken.release()
+})
+
+test('left by a process that was killed: taken over', async () => {
+  const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'ignore' })
+  await once(child, 'spawn')
+  const pid = child.pid ?? 0
+  await leftBy({ pid, started: processStart(pid) ?? '' })
+  await expect(lock()).rejects.toThrow(`process ${pid} on here`)
+  child.kill('SIGKILL')
+  await once(child, 'exit')
+  const taken = await lock()
+  taken.release()
+})
+
+test('from elsewhere, and touched now and then: in use', async () => {
+  await leftBy({ place: 'another machine', host: 'db-2' })
+  let seconds = 1
+  const beat = setInterval(() => utimes(lockFile, seconds, seconds++), 5)
+  const elsewhere = { place: processPlace(), processStart, heartbeatMs: 20 }
+  await expect(lock(elsewhere)).rejects.toThrow('on db-2')
+  clearInterval(beat)
+})
+
+test('from elsewhere, and never touched: taken over', async () => {
+  await leftBy({ place: 'another machine', host: 'db-2' })
+  const taken = await lock({ place: processPlace(), processStart, heartbeatMs: 20 })
+  taken.release()
+})
+
+test('a holder touches its lock, so that others see from elsewhere that it lives', async () => {
+  const here = await lock({ place: 'here', processStart, heartbeatMs: 20 })
+  await expect(lock({ place: 'there', processStart, heartbeatMs: 200 })).rejects.toThrow(inUse)
+  here.release()
+})
+
+test('killed between making the lock and saying whose it is: an empty lock that nobody touches is taken over', async () => {
+  await writeFile(lockFile, '')
+  const taken = await lock({ place: processPlace(), processStart, heartbeatMs: 20 })
+  taken.release()
+})
+
+test('a lock that was removed or taken is noticed, and not given free for the other', async () => {
+  const lost = await lock()
+  await rm(lockFile)
+  await expect(lost.verify()).rejects.toThrow(expect.objectContaining({ code: 'checkpoint_lock_lost' }))
+  await leftBy({ token: 'another' })
+  await expect(lost.verify()).rejects.toThrow('has taken its lock')
+  lost.release()
+  expect(existsSync(lockFile)).toBe(true)
+})
+
+test('a folder that is not there is said', async () => {
+  await expect(lockCheckpoint(join(folder, 'none', 'cp'), silentLogger)).rejects.toThrow(
+    expect.objectContaining({ code: 'checkpoint_failed', why: expect.stringContaining('ENOENT') }),
+  )
+})
+
+test('the lock says who holds it', async () => {
+  const held = await lock()
+  expect(JSON.parse(await readFile(lockFile, 'utf8'))).toMatchObject({
+    pid: process.pid,
+    started: processStart(process.pid),
+  })
+  held.release()
+})
+
+test('the start of a process is found behind a name with anything in it; a zombie has ended', () => {
+  const fields = Array.from({ length: 40 }, (_, index) => String(index + 4))
+  expect(linuxStart(`7 (a ) b) S ${fields.join(' ')}`)).toBe('22')
+  expect(linuxStart(`7 (node) Z ${fields.join(' ')}`)).toBeUndefined()
+})

@@ -1,0 +1,68 @@
+import { expect, test } from 'vitest'
+import { type Checkpoint, loadCheckpoint, parseCheckpoint, storeCheckpoint } from '../../../src/cli/files/checkpoint.ts'
+import { positionAt } from '../follow/scripted-feed.ts'
+import { SimulatedDisk } from './simulated-disk.ts'
+
+const path = '/data/shop.checkpoint'
+const checkpoint: Checkpoint = {
+  version: 1,
+  start: null,
+  position: positionAt(5),
+  output: { path: '/data/out', length: 100 },
+}
+
+test('what is stored is loaded', async () => {
+  const disk = new SimulatedDisk()
+  expect(await loadCheckpoint(disk, path)).toBeUndefined()
+  for (const each of [
+    checkpoint,
+    { ...checkpoint, output: null },
+    { ...checkpoint, start: 'slot', position: null },
+    { ...checkpoint, start: '0/5', position: null },
+  ]) {
+    await storeCheckpoint(disk, path, each)
+    expect(await loadCheckpoint(disk, path)).toEqual(each)
+  }
+})
+
+test('a crash at any step while storing leaves the one before or the new one, whole', async () => {
+  const next = { ...checkpoint, position: positionAt(6) }
+  for (const power of ['kept', 'lost'] as const) {
+    for (let step = 0; step < 10; step++) {
+      const disk = new SimulatedDisk()
+      await storeCheckpoint(disk, path, checkpoint)
+      disk.crashAt(step)
+      const stored = await storeCheckpoint(disk, path, next).then(
+        () => true,
+        () => false,
+      )
+      disk.restart(power)
+      const found = await loadCheckpoint(disk, path)
+      if (stored) expect(found).toEqual(next)
+      else expect([checkpoint, next]).toContainEqual(found)
+    }
+  }
+})
+
+const text = (changes: object) => JSON.stringify({ ...checkpoint, ...changes })
+
+test.each([
+  ['an empty file', '', 'the file is empty'],
+  ['half of one', text({}).slice(0, 40), 'it is not JSON'],
+  ['JSON of another kind', '[]', 'it is not a JSON object'],
+  ['JSON of something else', '{"name":"walwire"}', 'it has no version'],
+  ['a later format', text({ version: 2 }), 'it has format version 2, and this release knows 1'],
+  ['no position', text({ position: undefined }), 'it is not an object'],
+  ['a position of a later format', text({ position: { ...positionAt(5), version: 2 } }), 'format version 2'],
+  ['a damaged position', text({ position: { ...positionAt(5), lsn: 'x' } }), 'field lsn is "x"'],
+  ['neither position nor start', text({ position: null }), 'neither a position nor a start'],
+  ['a damaged start', text({ start: 'yesterday' }), 'its start is "yesterday"'],
+  ['no start', text({ start: undefined }), 'its start is missing'],
+  ['no output', text({ output: undefined }), 'its output is missing'],
+  ['a negative length', text({ output: { path: '/data/out', length: -1 } }), 'its output is'],
+  ['a length that is no number', text({ output: { path: '/data/out', length: '1' } }), 'its output is'],
+])('%s is refused', (_, content, why) => {
+  const refused = () => parseCheckpoint(content, path)
+  expect(refused).toThrow(expect.objectContaining({ code: 'checkpoint_malformed' }))
+  expect(refused).toThrow(why)
+})

@@ -1,0 +1,151 @@
+import { mkdtemp, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { PassThrough, Writable } from 'node:stream'
+import fc from 'fast-check'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { nodeDisk } from '../../../src/cli/files/disk.ts'
+import { FileOutput } from '../../../src/cli/files/file-output.ts'
+import { chunks, ReaderGone } from '../../../src/cli/files/output.ts'
+import { StreamOutput } from '../../../src/cli/files/stream-output.ts'
+import { silentLogger } from '../../../src/replication/logger.ts'
+
+describe('lines become pieces', () => {
+  test('whatever their lengths, they are the lines, each with its line break', () => {
+    const line = fc.oneof(
+      fc.string(),
+      fc.integer({ min: 0, max: 300_000 }).map((length) => 'é'.repeat(length)),
+    )
+    fc.assert(
+      fc.property(fc.array(line), (lines) => {
+        const joined = Buffer.concat([...chunks(lines)]).toString()
+        expect(joined).toBe(lines.map((each) => `${each}\n`).join(''))
+      }),
+      { numRuns: 50 },
+    )
+  })
+
+  test('many small lines are few pieces, and no piece waits for the lines after it', () => {
+    let taken = 0
+    function* lines() {
+      for (; taken < 100_000; taken++) yield 'x'.repeat(99)
+    }
+    const pieces = chunks(lines())
+    expect(pieces.next().value).toHaveLength(262_100)
+    expect(taken).toBeLessThan(2700)
+    expect([...pieces].length).toBeLessThan(50)
+  })
+})
+
+describe('a stream', () => {
+  test('a reader that takes nothing holds the writer after one piece', async () => {
+    let made = 0
+    function* lines() {
+      for (; made < 1000; made++) yield 'x'.repeat(10_000)
+    }
+    const slow = new PassThrough({ highWaterMark: 1 })
+    const writing = new StreamOutput(slow).write(lines())
+    await new Promise(setImmediate)
+    expect(made).toBeLessThan(60)
+    slow.resume()
+    await writing
+    expect(made).toBe(1000)
+  })
+
+  test('a reader that has gone is told from a write that failed', async () => {
+    const failing = (code: string) =>
+      new StreamOutput(
+        new Writable({ write: (_, __, done) => done(Object.assign(new Error(`${code}: no, write`), { code })) }),
+      )
+    await expect(failing('EPIPE').write(['x'])).rejects.toThrow(ReaderGone)
+    await expect(failing('EIO').write(['x'])).rejects.toThrow(
+      expect.objectContaining({ code: 'output_failed', why: 'EIO: no' }),
+    )
+  })
+})
+
+describe('a file', () => {
+  let folder: string
+  let path: string
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'walwire-output-'))
+    path = join(folder, 'out.jsonl')
+  })
+  afterEach(() => rm(folder, { recursive: true }))
+  const content = () => readFile(path, 'utf8')
+  const output = (beginAt?: number) => new FileOutput(nodeDisk, path, beginAt, silentLogger)
+
+  test('is not touched before the first use', async () => {
+    await writeFile(path, 'one\ntwo\n')
+    await output(4).close()
+    expect(await content()).toBe('one\ntwo\n')
+  })
+
+  test('is cut back to where it begins, and the length follows what is written', async () => {
+    await writeFile(path, 'one\ntwo\nthr')
+    const cut = output(4)
+    await cut.write(['second', 'drittens ü'])
+    expect(cut.unsynced).toBe(7 + 12)
+    await cut.sync()
+    expect(cut).toMatchObject({ length: 4 + 7 + 12, unsynced: 0 })
+    await cut.close()
+    expect(await content()).toBe('one\nsecond\ndrittens ü\n')
+  })
+
+  test('with nothing written, a sync cuts it all the same', async () => {
+    await writeFile(path, 'one\ntwo\nthr')
+    const cut = output(4)
+    await cut.sync()
+    await cut.close()
+    expect(await content()).toBe('one\n')
+  })
+
+  test('without a beginning, what is there stays', async () => {
+    await writeFile(path, 'one\n')
+    const appended = output()
+    await appended.write(['two'])
+    await appended.close()
+    expect(await content()).toBe('one\ntwo\n')
+  })
+
+  test('half a line that a killed run left is not joined to the next one', async () => {
+    await writeFile(path, 'one\n{"kind":"ins')
+    const appended = output()
+    await appended.write(['two'])
+    await appended.close()
+    expect(await content()).toBe('one\n{"kind":"ins\ntwo\n')
+  })
+
+  test('another writer is found before a checkpoint can cover what it wrote', async () => {
+    const ours = output(0)
+    await ours.write(['one'])
+    await writeFile(path, 'theirs\n', { flag: 'a' })
+    await expect(ours.sync()).rejects.toThrow(expect.objectContaining({ code: 'output_changed' }))
+    await expect(ours.write(['two'])).rejects.toThrow('an earlier write failed')
+    await ours.close()
+  })
+
+  test('so is one that cuts it', async () => {
+    const ours = output(0)
+    await ours.write(['one'])
+    await truncate(path, 0)
+    await expect(ours.sync()).rejects.toThrow(expect.objectContaining({ code: 'output_changed' }))
+    await ours.close()
+  })
+
+  test('a folder in its place is said', async () => {
+    const wrong = new FileOutput(nodeDisk, folder, undefined, silentLogger)
+    await expect(wrong.write(['x'])).rejects.toThrow(
+      expect.objectContaining({ code: 'output_failed', why: expect.stringContaining('EISDIR') }),
+    )
+  })
+
+  test('with a checkpoint it must be a file that can be cut', async () => {
+    const device = new FileOutput(nodeDisk, '/dev/null', 0, silentLogger)
+    await expect(device.write(['x'])).rejects.toThrow(expect.objectContaining({ code: 'usage' }))
+    const without = new FileOutput(nodeDisk, '/dev/null', undefined, silentLogger)
+    await without.write(['x'])
+    await without.sync()
+    expect((await stat('/dev/null')).isFile()).toBe(false)
+  })
+})
