@@ -199,7 +199,7 @@ function parseCandidates(rows: readonly TextRow[]): CandidateTable[] {
 
 /** The server's choice of the index that identifies rows: relcache.c RelationGetIndexList. */
 function attributesSql(oids: readonly number[], version: number): string {
-  const partitioned = version >= 170_000 ? "OR (i.indisprimary AND c.relkind = 'p')" : ''
+  const partitioned = version >= 180_000 ? "OR (i.indisprimary AND c.relkind = 'p')" : ''
   return `SELECT a.attrelid, a.attnum, a.attname, a.atttypid, tn.nspname, t.typname, a.atttypmod, a.attgenerated,
       coalesce(a.attnum = ANY (identity.keys), false)
     FROM pg_catalog.pg_attribute a
