@@ -12,8 +12,9 @@ export function writeString(value: unknown): string {
 }
 
 /**
- * "char": one byte, or nothing. Servers before 16 send a byte above 127 as it is, which is not UTF-8; later ones print
- * it as a backslash and three octal digits, and so does this for all of them.
+ * "char": one byte, or nothing. PostgreSQL 14 sends a byte above 127 as it is, which is not UTF-8; later ones print it
+ * as a backslash and three octal digits, and so does this for both. (PostgreSQL 14 does not read that form, so that it
+ * is the one value which cannot be written there.)
  *
  * @see https://github.com/postgres/postgres/blob/master/src/backend/utils/adt/char.c charout
  */
