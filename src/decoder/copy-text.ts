@@ -26,7 +26,7 @@ function compileCopyText(fields: readonly Field[], cursor: Cursor, interpreted: 
     return `
   let v${index};
   q = p;
-  while ((c = b[q]) !== ${stop} && c !== ${backslash} && q < end) q++;
+  while (((c = b[q]) > ${backslash} || (c !== ${tab} && c !== ${newline} && c !== ${backslash})) && q < end) q++;
   if (c === ${stop}) {
     v${index} = r${index}(b, p, q);
     p = q + 1;
@@ -111,9 +111,11 @@ function readEscaped(bytes: Uint8Array, start: number, end: number, cursor: Curs
       stop++
     }
   }
+  // a backslash may be the last byte, with nothing behind it
+  if (stop > end) stop = end
   cursor.end = stop
   if (read === null) return undefined
-  if (!hasEscapes || stop > end) return read(bytes, start, Math.min(stop, end))
+  if (!hasEscapes) return read(bytes, start, stop)
   const plain = stop - start > scratch.length ? new Uint8Array(stop - start) : scratch
   // a buffer of the next size up is kept, unless one huge value would pin its memory for good
   if (plain.length > scratch.length && plain.length <= keptScratchBytes) scratch = plain
