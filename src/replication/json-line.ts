@@ -126,26 +126,36 @@ function inTransaction(tx: Transaction, seq?: number, endLsn?: Lsn): string {
   return xidText + seqText + commitText + endText + commitTimeText
 }
 
+/** Microseconds since 1970-01-01 UTC as ISO 8601. The text of a second is kept, since many transactions fall into it. */
+function formatTime(microseconds: bigint): string {
+  const second = (microseconds < 0n ? microseconds - 999_999n : microseconds) / 1_000_000n
+  if (second !== lastSecond) {
+    lastSecond = second
+    secondText = formatSecond(Number(second))
+  }
+  return `${secondText}.${String(microseconds - second * 1_000_000n).padStart(6, '0')}Z`
+}
+
+let lastSecond: bigint | undefined
+let secondText = ''
+
 /** 400 years: after them the calendar repeats. */
-const calendarCycleMs = 146_097 * 86_400_000
+const calendarCycle = 146_097 * 86_400
 
 /**
- * Microseconds since 1970-01-01 UTC as ISO 8601, years outside 0 to 9999 with a sign and six digits as Date has them.
- * A timestamp's range is a little wider than that of Date.
+ * Seconds since 1970-01-01 UTC as YYYY-MM-DDTHH:MM:SS, years outside 0 to 9999 with a sign and six digits as Date has
+ * them. A timestamp's range is a little wider than that of Date.
  */
-function formatTime(microseconds: bigint): string {
-  const fraction = ((microseconds % 1_000_000n) + 1_000_000n) % 1_000_000n
-  const ms = Number((microseconds - fraction) / 1000n)
-  const cycles = Math.abs(ms) > 8.64e15 ? Math.trunc(ms / calendarCycleMs) : 0
-  const date = new Date(ms - cycles * calendarCycleMs)
+function formatSecond(second: number): string {
+  const cycles = Math.abs(second) > 8.64e12 ? Math.trunc(second / calendarCycle) : 0
+  const date = new Date((second - cycles * calendarCycle) * 1000)
   const year = date.getUTCFullYear() + cycles * 400
   const yearText =
     year >= 0 && year <= 9999
       ? String(year).padStart(4, '0')
       : `${year < 0 ? '-' : '+'}${String(Math.abs(year)).padStart(6, '0')}`
-  // -MM-DDTHH:MM:SS
-  const rest = date.toISOString().slice(-20, -5)
-  return `${yearText}${rest}.${String(fraction).padStart(6, '0')}Z`
+  // from behind the year up to the fraction: -MM-DDTHH:MM:SS
+  return yearText + date.toISOString().slice(-20, -5)
 }
 
 /** What lines of a table have in common. */
