@@ -33,6 +33,8 @@ export interface CandidateTable {
   readonly replicaIdentity: string
   /** The table that it is a partition of. */
   readonly parent: number | undefined
+  /** `relnatts`: the columns that it ever had. */
+  readonly attributeCount: number
   readonly estimatedRows: number
   readonly bytes: number
 }
@@ -64,6 +66,7 @@ export function membersOf(
   candidates: readonly CandidateTable[],
 ): Member[] {
   const byOid = new Map(candidates.map((table) => [table.oid, table]))
+  const children = childrenOf(candidates)
   const named = new Set(
     memberships.map(({ publication, table, schema }) => `${publication} ${table ?? 'schema'} ${schema ?? ''}`),
   )
@@ -74,13 +77,13 @@ export function membersOf(
     if (!isPublishable(table)) continue
     const scope = publishedAs(table, ancestorsOf(table, byOid), publications, isNamed)
     if (scope?.as !== table) continue
-    const below = table.kind === 'p' ? candidates.filter((other) => isBelow(other, table, byOid)) : [table]
-    const leaves = below.filter((leaf) => leaf.kind !== 'p' && isPublishable(leaf))
+    const ends = leavesOf(table, children)
+    const leaves = ends.filter(isPublishable)
     members.push({
       table,
       publications: scope.publications,
       leaves,
-      unpublishedLeaves: below.some((leaf) => leaf.kind !== 'p' && !isPublishable(leaf)),
+      unpublishedLeaves: leaves.length < ends.length,
     })
   }
   return members
@@ -132,6 +135,22 @@ function parentOf(table: CandidateTable, byOid: ReadonlyMap<number, CandidateTab
   return table.parent === undefined ? undefined : byOid.get(table.parent)
 }
 
-function isBelow(table: CandidateTable, root: CandidateTable, byOid: ReadonlyMap<number, CandidateTable>): boolean {
-  return ancestorsOf(table, byOid).includes(root)
+function childrenOf(candidates: readonly CandidateTable[]): ReadonlyMap<number, readonly CandidateTable[]> {
+  const children = new Map<number, CandidateTable[]>()
+  for (const table of candidates) {
+    if (table.parent === undefined) continue
+    const siblings = children.get(table.parent)
+    if (siblings === undefined) children.set(table.parent, [table])
+    else siblings.push(table)
+  }
+  return children
+}
+
+/** The tables at the ends of a tree, which hold its rows. */
+function leavesOf(
+  table: CandidateTable,
+  children: ReadonlyMap<number, readonly CandidateTable[]>,
+): readonly CandidateTable[] {
+  if (table.kind !== 'p') return [table]
+  return (children.get(table.oid) ?? []).flatMap((child) => leavesOf(child, children))
 }

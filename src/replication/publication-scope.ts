@@ -34,28 +34,48 @@ export function publishedAttributes(
   attributes: readonly AttributeFacts[],
   version: number,
 ): readonly AttributeFacts[] {
-  const choices = publications.map((publication) => {
+  const choices = publications.map((publication): Choice => {
     const list = publication.allTables
       ? undefined
       : memberships.find((member) => member.publication === publication.oid && member.table === table.oid)?.attributes
     return {
       publication,
       published: attributes.filter((attribute) => isPublished(attribute, publication, list, version)),
+      lists: list !== undefined,
+      // PG15 counts the dropped columns too, so that there a list of all columns may differ from having none.
+      listsSome: list !== undefined && version < 160_000 && list.length !== table.attributeCount,
     }
   })
   const [first] = choices
-  const other = choices.find((choice) => !sameNumbers(choice.published, first?.published ?? []))
   if (first === undefined) return []
+  const other = choices.find((choice) => !isSameChoice(first, choice))
   if (other === undefined) return first.published
-  const names = (published: readonly AttributeFacts[]) => published.map(({ name }) => name).join(', ')
   throw new WalwireError('publication_conflict', {
     what: `table ${table.schema}.${table.name} cannot be followed`,
-    why:
-      `publication ${first.publication.name} has its columns (${names(first.published)}), ` +
-      `publication ${other.publication.name} (${names(other.published)}), and the server refuses to stream a table with both`,
-    hint: 'give the table the same columns in both publications (ALTER PUBLICATION … SET TABLE), or follow one of the two',
+    why: `${describeChoice(first)}, ${describeChoice(other)}, and the server refuses to stream a table with both`,
+    hint: 'give the table the same column list in both publications, or in none (ALTER PUBLICATION … SET TABLE); or follow one of the two',
     table: `${table.schema}.${table.name}`,
   })
+}
+
+/** What one publication says about the columns of a table. */
+interface Choice {
+  readonly publication: Publication
+  readonly published: readonly AttributeFacts[]
+  readonly lists: boolean
+  readonly listsSome: boolean
+}
+
+function isSameChoice(a: Choice, b: Choice): boolean {
+  return (
+    a.listsSome === b.listsSome &&
+    a.published.length === b.published.length &&
+    a.published.every(({ number }, index) => number === b.published[index]?.number)
+  )
+}
+
+function describeChoice({ publication, published, lists }: Choice): string {
+  return `publication ${publication.name} ${lists ? 'lists' : 'has'} its columns ${published.map(({ name }) => name).join(', ')}`
 }
 
 function isPublished(
@@ -67,10 +87,6 @@ function isPublished(
   if (generated !== '' && version < hasGenerated) return false
   if (list !== undefined) return list.includes(number)
   return generated === '' || (generated === 's' && publication.generatedStored)
-}
-
-function sameNumbers(a: readonly AttributeFacts[], b: readonly AttributeFacts[]): boolean {
-  return a.length === b.length && a.every(({ number }, index) => number === b[index]?.number)
 }
 
 /**

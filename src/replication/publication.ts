@@ -165,7 +165,7 @@ function candidatesSql(publications: readonly Publication[], version: number): s
     ), locked AS MATERIALIZED (
       SELECT DISTINCT relation FROM pg_catalog.pg_locks WHERE mode = 'AccessExclusiveLock' AND granted AND relation IS NOT NULL
     )
-    SELECT c.oid, n.oid, n.nspname, c.relname, c.relkind, c.relpersistence, c.relreplident, parent.inhparent,
+    SELECT c.oid, n.oid, n.nspname, c.relname, c.relkind, c.relpersistence, c.relreplident, c.relnatts, parent.inhparent,
       c.reltuples::float8,
       CASE WHEN c.relkind <> 'r' THEN 0
         WHEN EXISTS (SELECT FROM locked WHERE locked.relation = c.oid)
@@ -181,7 +181,8 @@ function candidatesSql(publications: readonly Publication[], version: number): s
 
 function parseCandidates(rows: readonly TextRow[]): CandidateTable[] {
   return rows.map((row) => {
-    const [oid, schemaOid, schema, name, kind, persistence, replicaIdentity, parent, estimatedRows, bytes] = row
+    const [oid, schemaOid, schema, name, kind, persistence, replicaIdentity, attributeCount] = row
+    const [parent, estimatedRows, bytes] = row.slice(8)
     return {
       oid: Number(oid),
       schemaOid: Number(schemaOid),
@@ -190,6 +191,7 @@ function parseCandidates(rows: readonly TextRow[]): CandidateTable[] {
       kind: kind ?? '',
       persistence: persistence ?? '',
       replicaIdentity: replicaIdentity ?? '',
+      attributeCount: Number(attributeCount),
       parent: parent ? Number(parent) : undefined,
       estimatedRows: Number(estimatedRows),
       bytes: Number(bytes),

@@ -321,6 +321,30 @@ describe.each(testVersions())('publications of PostgreSQL %i', (major) => {
       )
     })
 
+    since(16)('nor where the table once had another column', async () => {
+      await published(
+        major,
+        `CREATE TABLE public.t (gone int, a int); ALTER TABLE public.t DROP gone;
+         CREATE PUBLICATION p FOR TABLE public.t (a); CREATE PUBLICATION q FOR TABLE public.t`,
+        'INSERT INTO public.t VALUES (1)',
+        ['p', 'q'],
+      )
+    })
+
+    test.runIf(major === 15)('but it is one where the table once had another column', async () => {
+      const work = published(
+        major,
+        `CREATE TABLE public.t (gone int, a int); ALTER TABLE public.t DROP gone;
+         CREATE PUBLICATION p FOR TABLE public.t (a); CREATE PUBLICATION q FOR TABLE public.t`,
+        'SELECT 1',
+        ['p', 'q'],
+      )
+      await expect(work).rejects.toMatchObject({
+        code: 'publication_conflict',
+        message: expect.stringContaining('publication p lists its columns a, publication q has its columns a'),
+      })
+    })
+
     since(15)('lists that differ are refused, as the server would at the first change', async () => {
       const work = published(
         major,
