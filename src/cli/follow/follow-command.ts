@@ -49,7 +49,10 @@ async function run(read: () => FollowArguments, diagnostics: Diagnostics): Promi
   try {
     const parsed = read()
     const prepared = await unlessStopped(signals.stop, prepare(parsed, diagnostics.logger, signals.stop))
-    if (prepared !== undefined) await deliver(parsed, prepared, diagnostics.logger, signals.stop)
+    if (prepared?.finished) {
+      await prepared.output.sync()
+      diagnostics.logger.info({}, 'the snapshot was finished by an earlier run')
+    } else if (prepared !== undefined) await deliver(parsed, prepared, diagnostics.logger, signals.stop)
     return exitCodes.done
   } catch (error) {
     diagnostics.fail(error)
@@ -65,29 +68,32 @@ interface Prepared {
   readonly stop: string | undefined
   readonly output: Output
   readonly checkpoint: KeptCheckpoint | undefined
+  /** Nothing is left to do. */
+  readonly finished: boolean
 }
 
 /** Files first, as they are asked without leaving a trace; then whatever must be asked or made on the server. */
 async function prepare(parsed: FollowArguments, logger: Logger, signal: AbortSignal): Promise<Prepared> {
-  const { checkpoint, start, outputLength } = await prepareFiles(parsed, logger)
+  const { checkpoint, start, outputLength, finished = false } = await prepareFiles(parsed, logger)
   const output =
     parsed.output === undefined
       ? new StreamOutput(process.stdout)
       : new FileOutput(nodeDisk, parsed.output, outputLength, logger)
-  return { start, stop: await prepareServer(parsed, logger, signal), output, checkpoint }
+  const stop = finished ? undefined : await prepareServer(parsed, logger, signal)
+  return { start, stop, output, checkpoint, finished }
 }
 
 async function prepareFiles(
   parsed: FollowArguments,
   logger: Logger,
-): Promise<{ checkpoint?: KeptCheckpoint; start: Resumption['start']; outputLength?: number }> {
+): Promise<Pick<Resumption, 'start'> & Partial<Resumption> & { checkpoint?: KeptCheckpoint }> {
   const { checkpoint: path, output } = parsed
   if (path === undefined) return { start: parsed.start }
   const lock = await lockCheckpoint(path, logger)
   const stored = await loadCheckpoint(nodeDisk, path)
   const outputSize = output === undefined ? undefined : await nodeDisk.size(output)
-  const { start, outputLength } = resume(parsed, stored, outputSize)
   return {
+    ...resume(parsed, stored, outputSize),
     checkpoint: {
       disk: nodeDisk,
       path,
@@ -95,8 +101,6 @@ async function prepareFiles(
       start: (stored ? stored.start : parsed.start) ?? null,
       exists: stored !== undefined,
     },
-    start,
-    outputLength,
   }
 }
 

@@ -9,6 +9,8 @@ export interface Resumption {
   readonly start: Position | string | undefined
   /** The length that the output is cut back to. */
   readonly outputLength: number
+  /** An earlier run has done all that was asked for: a snapshot and nothing else. */
+  readonly finished: boolean
 }
 
 /**
@@ -23,7 +25,7 @@ export interface Resumption {
  * @throws {CommandError} where continuing would lose or repeat something
  */
 export function resume(
-  parsed: Pick<FollowArguments, 'start' | 'output' | 'checkpoint' | 'publications'>,
+  parsed: Pick<FollowArguments, 'start' | 'output' | 'checkpoint' | 'publications' | 'snapshot'>,
   checkpoint: Checkpoint | undefined,
   outputSize: number | undefined,
 ): Resumption {
@@ -35,7 +37,7 @@ export function resume(
         hint: 'restore the checkpoint; or begin anew: move the output away, and drop the slot that it came from',
       })
     }
-    return { start: parsed.start, outputLength: 0 }
+    return { start: parsed.start, outputLength: 0, finished: false }
   }
   const { output, position, start } = checkpoint
   if (output?.path !== parsed.output) {
@@ -52,7 +54,7 @@ export function resume(
       hint: 'leave out --start, or use another --checkpoint and --output',
     })
   }
-  if (position === null) return { start: start ?? undefined, outputLength: 0 }
+  if (position === null) return { start: start ?? undefined, outputLength: 0, finished: false }
   const before = position.options.publications
   if (before.length !== parsed.publications.length || before.some((name) => !parsed.publications.includes(name))) {
     throw new CommandError('checkpoint_publications', {
@@ -61,7 +63,7 @@ export function resume(
       hint: 'give the same --publication as before, or begin anew with another slot, checkpoint and output',
     })
   }
-  if (position.phase !== 'stream') return { start: position, outputLength: 0 }
+  if (position.phase !== 'stream') return { start: position, outputLength: 0, finished: false }
   if (output !== null && (outputSize ?? 0) < output.length) {
     throw new CommandError('output_shorter', {
       what: `the output ${output.path} is shorter than its checkpoint says`,
@@ -69,5 +71,5 @@ export function resume(
       hint: 'restore the output; or begin anew: remove the checkpoint, empty the output, and drop the slot',
     })
   }
-  return { start: position, outputLength: output?.length ?? 0 }
+  return { start: position, outputLength: output?.length ?? 0, finished: parsed.snapshot === 'only' }
 }
