@@ -108,9 +108,9 @@ export function arrayReader(readElement: ReadValue, delimiter: string, elementIs
         if (depth === 0) {
           if (at !== end) fail(at, 'something stands behind the last brace')
           bounds?.check(lengths)
-          const lowerBounds = bounds?.lower ?? lengths.map(() => 1)
-          const plain = lowerBounds.every((bound) => bound === 1) && !(elementIsArray && lengths.length > 1)
-          return plain ? outermost : new PgArray(outermost, lowerBounds, delimiter)
+          const levelsAreClear = !elementIsArray || lengths.length === 1
+          if (levelsAreClear && (bounds === undefined || bounds.areAllOne)) return outermost
+          return new PgArray(outermost, bounds?.lower ?? lengths.map(() => 1), delimiter)
         }
         level = outer.pop()!
       }
@@ -179,6 +179,10 @@ class Bounds {
     }
     if (at >= end || bytes[at] !== equals) fail('an equals sign was expected behind the bounds')
     this.end = at + 1
+  }
+
+  get areAllOne(): boolean {
+    return this.lower.every((bound) => bound === 1)
   }
 
   /** @throws {ProtocolError} when these are not the bounds of an array whose dimensions are so long. */
