@@ -1,3 +1,5 @@
+import type { PublicationEntries } from './publication-entries.ts'
+
 /** A row of pg_publication. */
 export interface Publication {
   readonly oid: number
@@ -7,17 +9,6 @@ export interface Publication {
   readonly viaRoot: boolean
   /** `publish_generated_columns = stored`, from PG18 on. */
   readonly generatedStored: boolean
-}
-
-/** A row of pg_publication_rel (a table) or of pg_publication_namespace (a schema). */
-export interface Membership {
-  readonly publication: number
-  readonly table: number | undefined
-  readonly schema: number | undefined
-  /** The column list as attribute numbers; undefined where there is none. */
-  readonly attributes: readonly number[] | undefined
-  /** The row filter as SQL; undefined where there is none. */
-  readonly filter: string | undefined
 }
 
 /** A table that a publication names, or a partition of one. */
@@ -62,20 +53,15 @@ const firstNormalOid = 16_384
  */
 export function membersOf(
   publications: readonly Publication[],
-  memberships: readonly Membership[],
+  entries: PublicationEntries,
   candidates: readonly CandidateTable[],
 ): Member[] {
   const byOid = new Map(candidates.map((table) => [table.oid, table]))
   const children = childrenOf(candidates)
-  const named = new Set(
-    memberships.map(({ publication, table, schema }) => `${publication} ${table ?? 'schema'} ${schema ?? ''}`),
-  )
-  const isNamed = (publication: Publication, table: CandidateTable) =>
-    named.has(`${publication.oid} ${table.oid} `) || named.has(`${publication.oid} schema ${table.schemaOid}`)
   const members: Member[] = []
   for (const table of candidates) {
     if (!isPublishable(table)) continue
-    const scope = publishedAs(table, ancestorsOf(table, byOid), publications, isNamed)
+    const scope = publishedAs(table, ancestorsOf(table, byOid), publications, entries)
     if (scope?.as !== table) continue
     const ends = leavesOf(table, children)
     const leaves = ends.filter(isPublishable)
@@ -102,7 +88,7 @@ function publishedAs(
   table: CandidateTable,
   ancestors: readonly CandidateTable[],
   publications: readonly Publication[],
-  isNamed: (publication: Publication, table: CandidateTable) => boolean,
+  entries: PublicationEntries,
 ): Scope | undefined {
   // The table itself is level 0, its parent 1, and so on: the highest level wins.
   const lineage = [table, ...ancestors]
@@ -111,7 +97,7 @@ function publishedAs(
   for (const publication of publications) {
     const highest = publication.allTables
       ? lineage.length - 1
-      : lineage.findLastIndex((relative) => isNamed(publication, relative))
+      : lineage.findLastIndex((relative) => isNamed(entries, publication, relative))
     // A partitioned table has no changes of its own.
     if (highest < 0 || (table.kind === 'p' && !publication.viaRoot)) continue
     const level = publication.viaRoot ? highest : 0
@@ -122,6 +108,10 @@ function publishedAs(
   }
   const as = lineage[top]
   return as && { as, publications: through }
+}
+
+function isNamed(entries: PublicationEntries, publication: Publication, table: CandidateTable): boolean {
+  return entries.ofTable(publication, table) !== undefined || entries.hasSchema(publication, table)
 }
 
 function ancestorsOf(table: CandidateTable, byOid: ReadonlyMap<number, CandidateTable>): CandidateTable[] {

@@ -1,5 +1,6 @@
 import { WalwireError } from '../protocol/errors.ts'
-import type { CandidateTable, Membership, Publication } from './publication-members.ts'
+import type { PublicationEntries } from './publication-entries.ts'
+import type { CandidateTable, Publication } from './publication-members.ts'
 
 /** A row of pg_attribute that is not dropped. */
 export interface AttributeFacts {
@@ -30,14 +31,12 @@ const hasGenerated = 180_000
 export function publishedAttributes(
   table: CandidateTable,
   publications: readonly Publication[],
-  memberships: readonly Membership[],
+  entries: PublicationEntries,
   attributes: readonly AttributeFacts[],
   version: number,
 ): readonly AttributeFacts[] {
   const choices = publications.map((publication): Choice => {
-    const list = publication.allTables
-      ? undefined
-      : memberships.find((member) => member.publication === publication.oid && member.table === table.oid)?.attributes
+    const list = publication.allTables ? undefined : entries.ofTable(publication, table)?.attributes
     return {
       publication,
       published: attributes.filter((attribute) => isPublished(attribute, publication, list, version)),
@@ -98,14 +97,12 @@ function isPublished(
 export function publishedRows(
   table: CandidateTable,
   publications: readonly Publication[],
-  memberships: readonly Membership[],
+  entries: PublicationEntries,
 ): string | null {
   const filters = new Set<string>()
   for (const publication of publications) {
-    const members = memberships.filter((member) => member.publication === publication.oid)
-    const wholeSchema = members.some((member) => member.schema === table.schemaOid)
-    const filter = members.find((member) => member.table === table.oid)?.filter
-    if (publication.allTables || wholeSchema || filter === undefined) return null
+    const filter = entries.ofTable(publication, table)?.filter
+    if (publication.allTables || entries.hasSchema(publication, table) || filter === undefined) return null
     filters.add(filter)
   }
   return filters.size === 0 ? null : [...filters].map((filter) => `(${filter})`).join(' OR ')

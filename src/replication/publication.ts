@@ -2,7 +2,8 @@ import type { Column, Relation, ReplicaIdentity } from '../decoder/relation.ts'
 import { WalwireError } from '../protocol/errors.ts'
 import { quoteIdentifier, quoteLiteral } from '../protocol/quote.ts'
 import { copyCommand } from './copy-command.ts'
-import { type CandidateTable, type Membership, membersOf, type Publication } from './publication-members.ts'
+import { type Membership, PublicationEntries } from './publication-entries.ts'
+import { type CandidateTable, membersOf, type Publication } from './publication-members.ts'
 import { type AttributeFacts, publishedAttributes, publishedRows } from './publication-scope.ts'
 import { type Queryable, queryRows, type TextRow } from './queryable.ts'
 
@@ -42,14 +43,16 @@ export async function readPublications(
 ): Promise<PublishedTable[]> {
   const publications = parsePublications(await queryRows(connection, publicationsSql(names)))
   checkPublications(names, publications)
-  const memberships = parseMemberships(await queryRows(connection, membershipsSql(publications, version)))
+  const entries = new PublicationEntries(
+    parseMemberships(await queryRows(connection, membershipsSql(publications, version))),
+  )
   const candidates = parseCandidates(await queryRows(connection, candidatesSql(publications, version)))
-  const members = membersOf(publications, memberships, candidates)
+  const members = membersOf(publications, entries, candidates)
   const oids = members.map(({ table }) => table.oid)
   const attributes = parseAttributes(oids.length === 0 ? [] : await queryRows(connection, attributesSql(oids, version)))
   return members.map(({ table, publications: through, leaves, unpublishedLeaves }) => {
-    const published = publishedAttributes(table, through, memberships, attributes.get(table.oid) ?? [], version)
-    const rowFilter = publishedRows(table, through, memberships)
+    const published = publishedAttributes(table, through, entries, attributes.get(table.oid) ?? [], version)
+    const rowFilter = publishedRows(table, through, entries)
     const relation: Relation = {
       oid: table.oid,
       schema: table.schema,
