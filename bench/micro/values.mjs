@@ -19,7 +19,7 @@ const list = (length, element) => `{${Array.from({ length }, element).join(',')}
 const cases = [
   ['int4', 23, () => `${Math.floor(Math.random() * 1e7)}`, number],
   ['int8, 12 digits', 20, () => `${Math.floor(Math.random() * 1e12)}`, bigint],
-  ['int8, 19 digits', 20, () => `9${`${Math.random()}0`.padEnd(20, '1').slice(2, 20)}`.slice(0, 18), bigint],
+  ['int8, 18 digits', 20, () => `9${Math.random().toFixed(17).slice(2)}`, bigint],
   ['float8, 7 digits', 701, () => (Math.random() * 1e5).toFixed(2), number],
   ['float8, 17 digits', 701, () => `${Math.random()}`, number],
   ['text, 10', 25, () => word(10), slice],

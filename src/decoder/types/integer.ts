@@ -47,8 +47,8 @@ export function readInt8(bytes: Uint8Array, start: number, end: number): bigint 
     if (digit < 0 || digit > 9) return fail(at - start)
     high = high * 10 + digit
   }
-  if (negative) high = 0 - high
   if (at === end) {
+    if (negative) high = 0 - high
     const upper = Math.floor(high / 0x1_0000_0000)
     halves[lowHalf] = high - upper * 0x1_0000_0000
     halves[highHalf] = upper
@@ -58,18 +58,16 @@ export function readInt8(bytes: Uint8Array, start: number, end: number): bigint 
   for (; at < end; at++) {
     const digit = bytes[at]! - zero
     if (digit < 0 || digit > 9) return fail(at - start)
-    low = low * 10 + digit
+    // nine digits fit 32 bits, and the arithmetic below is a third faster on a number that is known to
+    low = (Math.imul(low, 10) + digit) | 0
   }
-  if (negative) low = 0 - low
-  // 9223372036854775808 and above, which no int8 is, must not wrap
-  if (digits === 19 && !fitsInt8(high, low)) return fail(digits)
-  return BigInt.asIntN(64, BigInt(high) * 1_000_000_000n + BigInt(low))
-}
-
-/** Whether high × 10^9 + low, of equal sign, is from -2^63 to 2^63 - 1. */
-function fitsInt8(high: number, low: number): boolean {
-  if (high < 0) return high > -9_223_372_036 || (high === -9_223_372_036 && low >= -854_775_808)
-  return high < 9_223_372_036 || (high === 9_223_372_036 && low <= 854_775_807)
+  // what no int8 is must not wrap around: 2^63 is 9223372036 854775808
+  if (high > 9_223_372_036 || (high === 9_223_372_036 && low > (negative ? 854_775_808 : 854_775_807))) {
+    return fail(digits)
+  }
+  return negative
+    ? BigInt.asIntN(64, BigInt(-high) * 1_000_000_000n - BigInt(low))
+    : BigInt.asIntN(64, BigInt(high) * 1_000_000_000n + BigInt(low))
 }
 
 function fail(offset: number): never {
