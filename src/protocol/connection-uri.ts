@@ -31,6 +31,13 @@ export function parseConnectionUri(uri: string): Map<string, string> {
   }
 
   const slash = rest.indexOf('/')
+  // These would be read otherwise than they were meant, and then shown: half of a password as host or database.
+  if ((slash < 0 ? rest : rest.slice(0, slash)).includes('@')) {
+    throw malformed('there is more than one @; one in a user or password is written %40')
+  }
+  if (credentials === undefined && slash >= 0 && rest.includes('@', slash)) {
+    throw malformed('an @ stands behind a slash; a / in a user or password is written %2F, an @ in a database %40')
+  }
   if (slash >= 0) set(values, 'dbname', decode(rest.slice(slash + 1), 'the database'))
   parseAuthority(slash < 0 ? rest : rest.slice(0, slash), values)
   if (query !== undefined) parseQuery(query, values)

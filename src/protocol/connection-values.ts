@@ -68,7 +68,11 @@ function store(text: Map<KeywordName, string>, name: KeywordName, value: string,
     text.set(name, value)
     return
   }
-  if (keyword.onlyValues?.includes(value)) return
+  if (keyword.onlyValues?.includes(value)) {
+    // kept, so that the environment is not asked for it
+    text.set(name, value)
+    return
+  }
   const instead = keyword.onlyValues?.length ? `leave it out or write ${keyword.onlyValues[0]}` : 'leave it out'
   throw new WalwireError('unsupported_option', {
     what: `${source} cannot be obeyed`,

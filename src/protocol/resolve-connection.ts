@@ -221,7 +221,10 @@ async function pem(
 function portOf(text: string | undefined): number {
   if (text === undefined) return 5432
   const port = /^\d{1,5}$/.test(text) ? Number(text) : 0
-  if (port < 1 || port > 65_535) throw bad(`the port is ${JSON.stringify(text)}`, 'give a number from 1 to 65535')
+  // not shown: after a slash that was left in it, a URI's password is taken apart into host, port and database
+  if (port < 1 || port > 65_535) {
+    throw bad('the port is not a number from 1 to 65535', 'check it, and write a / in a password as %2F')
+  }
   return port
 }
 
