@@ -238,6 +238,7 @@ export class PgoutputDecoder {
 
   #insert(bytes: Uint8Array, body: number, end: number, sink: PgoutputSink): void {
     const known = this.#relationAt(bytes, body, end, 'Insert')
+    this.#cursor.body = body
     if (bytes[body + 4] !== 0x4e) this.#reject('Insert', 'no new tuple follows its relation', 4)
     const row = known.row(bytes, body + 5, end)
     if (this.#cursor.end !== end) this.#reject('Insert', 'bytes stand behind the row', this.#cursor.end - body)
@@ -249,6 +250,7 @@ export class PgoutputDecoder {
     const known = this.#relationAt(bytes, body, end, 'Update')
     const { relation } = known
     const cursor = this.#cursor
+    cursor.body = body
     let at = body + 4
     let key: Row | undefined
     let old: Row | undefined
@@ -272,6 +274,7 @@ export class PgoutputDecoder {
 
   #delete(bytes: Uint8Array, body: number, end: number, sink: PgoutputSink): void {
     const known = this.#relationAt(bytes, body, end, 'Delete')
+    this.#cursor.body = body
     const kind = bytes[body + 4]
     if (kind !== 0x4b && kind !== 0x4f) this.#reject('Delete', 'neither key nor old tuple follows', 4)
     const before = kind === 0x4b ? known.key(bytes, body + 5, end) : known.row(bytes, body + 5, end)

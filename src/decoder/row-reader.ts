@@ -11,6 +11,8 @@ export interface Field {
 
 /** Where a row reader leaves what it found besides the row. */
 export class Cursor {
+  /** Index from which the offsets of errors in a tuple count: where its message's body begins. Set before reading. */
+  body = 0
   /** Index after the last byte of the row. */
   end = 0
   /** Indexes of the fields that were sent as unchanged TOAST; undefined when there were none, as nearly always. */
@@ -83,7 +85,6 @@ function locateError(cause: unknown, table: string, column: string): WalwireErro
       hint: cause.hint,
       table,
       column,
-      offset: cause.offset,
       cause,
     })
   }

@@ -55,7 +55,7 @@ return function readTuple(b, start, end) {
 function interpretTuple(fields: readonly Field[], cursor: Cursor): RowReader {
   return (bytes, start, end) => {
     const fail = (at: number, why: string): never => {
-      throw new ProtocolError('a row could not be read', why, at - start)
+      throw new ProtocolError('a row could not be read', why, at - cursor.body)
     }
     if (start + 2 > end) fail(start, 'the number of columns is missing')
     const count = (bytes[start]! << 8) | bytes[start + 1]!

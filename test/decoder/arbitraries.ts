@@ -97,7 +97,12 @@ export interface SentColumn {
   readonly sent: TupleValue
 }
 
-function sentColumn(beside: fc.Arbitrary<TupleValue>): fc.Arbitrary<SentColumn> {
+/** The same in a row that took the place of another. */
+export interface ChangedColumn extends SentColumn {
+  readonly was: Uint8Array | null
+}
+
+function sentColumn(beside: fc.Arbitrary<TupleValue>): fc.Arbitrary<ChangedColumn> {
   return fc.oneof(
     ...typesAndTexts.map(([typeOid, text]) =>
       fc.record({
@@ -105,12 +110,13 @@ function sentColumn(beside: fc.Arbitrary<TupleValue>): fc.Arbitrary<SentColumn> 
         typeOid: fc.constant(typeOid),
         skipped: fc.boolean(),
         sent: fc.oneof({ weight: 4, arbitrary: text.map(utf8) }, { weight: 1, arbitrary: beside }),
+        was: fc.option(text.map(utf8)),
       }),
     ),
   )
 }
 
-function columnsOf(column: fc.Arbitrary<SentColumn>): fc.Arbitrary<SentColumn[]> {
+function columnsOf(column: fc.Arbitrary<ChangedColumn>): fc.Arbitrary<ChangedColumn[]> {
   return fc.uniqueArray(column, { selector: ({ name }) => name, maxLength: 8 })
 }
 
@@ -125,4 +131,10 @@ export const rowOfAnything = columnsOf(
   sentColumn(
     fc.oneof(fc.constantFrom<TupleValue>(null, 'unchanged'), anyText.map(utf8), fc.uint8Array({ maxLength: 6 })),
   ),
+)
+
+/** Any LSN, the ends of the range and of its halves more often. */
+export const anyLsn = fc.oneof(
+  fc.bigInt(0n, 2n ** 64n - 1n),
+  fc.constantFrom(0n, 1n, 0xffff_ffffn, 0x1_0000_0000n, 2n ** 63n, 2n ** 64n - 1n),
 )

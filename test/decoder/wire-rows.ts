@@ -76,6 +76,7 @@ export type Outcome =
 /** Reads a row. A failure that is not one of walwire's own is thrown on. */
 export function outcomeOf(read: RowReader, cursor: Cursor, { bytes, start, end }: BufferedRow): Outcome {
   let row: Row
+  cursor.body = start
   try {
     row = read(bytes, start, end)
   } catch (error) {
