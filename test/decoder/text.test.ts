@@ -99,14 +99,15 @@ describe.each(Object.keys(places))('%s', (place) => {
 
 test('a text that is longer than a string can be is an error of its own', async () => {
   const { sliceUtf8, sliceAscii, sliceUtf8Strictly } = await load()
-  const bytes = new Uint8Array(0x2000_0000).fill(0x61)
+  // never written to, so that it takes no memory
+  const bytes = new Uint8Array(0x2000_0000)
   for (const slice of [sliceUtf8, sliceAscii, sliceUtf8Strictly]) {
     expect(() => slice(bytes, 0, bytes.length)).toThrow(expect.objectContaining({ code: 'value_too_long' }))
   }
 })
 
-test('a text that is nearly as long, or has many bytes to a character, is read', async () => {
+test('a text of half that length is read', async () => {
   const { sliceUtf8 } = await load()
-  const bytes = new Uint8Array(0x1000_0000).fill(0x61)
+  const bytes = new Uint8Array(0x1000_0000)
   expect(sliceUtf8(bytes, 0, bytes.length)).toHaveLength(0x1000_0000)
 })
