@@ -108,7 +108,8 @@ const shape: Record<string, (value: unknown) => boolean> = {
   options: (value) => isObject(value) && Array.isArray(value.publications) && value.publications.every(isName),
   phase: (value) => phases.some((phase) => phase === value),
   lsn: isLsn,
-  tx: (value) => value === undefined || (isObject(value) && isLsn(value.commitLsn) && isCount(value.seq)),
+  tx: (value) =>
+    value === undefined || (isObject(value) && isLsn(value.commitLsn) && isCount(value.seq) && value.seq !== 0),
   tables: (value) => value === undefined || (Array.isArray(value) && value.every(isSnapshotTable)),
 }
 
@@ -128,12 +129,21 @@ export function parsePosition(value: unknown): Position {
         ? `it has format version ${version}, this release knows up to ${positionVersion}`
         : field === undefined
           ? 'it is not an object'
-          : `its field ${field} is ${JSON.stringify(isObject(value) ? value[field] : value) ?? 'missing'}`,
+          : `its field ${field} is ${isObject(value) ? show(value[field]) : 'missing'}`,
     hint:
       version > positionVersion
         ? 'use the release of walwire that wrote it, or a newer one'
         : 'give back exactly what the batch had as its position, as JSON',
   })
+}
+
+/** JSON alone fails on a bigint, which an LSN is everywhere else, and on what refers to itself. */
+function show(value: unknown): string {
+  try {
+    return JSON.stringify(value, (_, part: unknown) => (typeof part === 'bigint' ? `${part}n` : part)) ?? 'missing'
+  } catch {
+    return 'not JSON'
+  }
 }
 
 function isPosition(value: unknown): value is Position {

@@ -1,0 +1,277 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { formatLsn } from '../../src/protocol/lsn.ts'
+import { comparePositions, flushLsn, type Position, parsePosition } from '../../src/replication/position.ts'
+import { law } from '../property.ts'
+
+/** A position of one feed, in the middle of its stream where nothing else is said. */
+function position(differing: Partial<Position> = {}): Position {
+  return {
+    version: 1,
+    systemId: '7412345678901234567',
+    timeline: 1,
+    database: 'shop',
+    slot: 'shop_feed',
+    consistentPoint: '0/100',
+    options: { publications: ['shop'] },
+    phase: 'stream',
+    lsn: '0/200',
+    ...differing,
+  }
+}
+
+const anyLsnText = fc
+  .oneof(fc.bigInt(0n, 0x20n), fc.bigInt(0xffff_fff0n, 0x1_0000_0010n), fc.bigInt(0n, 2n ** 64n - 1n))
+  .map(formatLsn)
+const count = fc.nat(3)
+
+/** Positions of one feed, near enough to each other that many share all but one field. */
+const anyPosition: fc.Arbitrary<Position> = fc.oneof(
+  fc.record({ lsn: anyLsnText }).map(({ lsn }) => {
+    const { consistentPoint: _, ...rest } = position({ phase: 'new', lsn })
+    return rest
+  }),
+  fc
+    .record({
+      consistentPoint: anyLsnText,
+      lsn: anyLsnText,
+      tables: fc.array(
+        fc.record({
+          oid: fc.integer({ min: 16_384, max: 16_390 }),
+          table: fc.constantFrom('public.orders', 'public.lines'),
+          at: anyLsnText,
+          rows: count,
+          state: fc.constantFrom('waiting', 'copying', 'done'),
+        }),
+        { maxLength: 3 },
+      ),
+    })
+    .map((fields) => position({ phase: 'snapshot', ...fields })),
+  fc
+    .record({
+      consistentPoint: anyLsnText,
+      lsn: anyLsnText,
+      tx: fc.option(fc.record({ commitLsn: anyLsnText, seq: fc.integer({ min: 1, max: 4 }) })),
+    })
+    .map(({ consistentPoint, lsn, tx }) =>
+      tx === null ? position({ consistentPoint, lsn }) : position({ consistentPoint, lsn, tx }),
+    ),
+)
+
+const stored = (given: Position): unknown => JSON.parse(JSON.stringify(given))
+
+describe('a stored position', () => {
+  law(
+    'is the same position when it is read back',
+    fc.property(anyPosition, (given) => {
+      const read = parsePosition(stored(given))
+      expect(read).toEqual(given)
+      expect(comparePositions(read, given)).toBe(0)
+      expect(flushLsn(read)).toBe(flushLsn(given))
+    }),
+  )
+
+  const junk: readonly unknown[] = [undefined, null, true, -1, 0.5, 1e300, Number.NaN, 7n, '', 'x', '0/', [], [1], {}]
+  const junkFor: Record<keyof Position, readonly unknown[]> = {
+    version: [...junk, 0, '1'].filter((value) => typeof value !== 'number' || !(value > 1)),
+    systemId: [...junk, 1, '-1', '1.5', '123456789012345678901'],
+    timeline: [...junk, '1'],
+    database: junk.filter((value) => typeof value !== 'string' || value === ''),
+    slot: junk.filter((value) => typeof value !== 'string' || value === ''),
+    consistentPoint: [...junk.filter((value) => value !== undefined), '0/123456789', '16/B374D848 '],
+    options: [...junk, { publications: 'shop' }, { publications: [''] }, { publications: [1] }, { publications: null }],
+    phase: [...junk, 'Stream', 'streams', 0],
+    lsn: [...junk, '0/123456789', '16-B374D848', 'G/0', ' 0/1', '0/1\n'],
+    tx: [
+      ...junk.filter((value) => value !== undefined),
+      { commitLsn: '0/1' },
+      { seq: 1 },
+      { commitLsn: 1n, seq: 1 },
+      { commitLsn: '0/1', seq: -1 },
+      { commitLsn: '0/1', seq: 0 },
+      { commitLsn: '0/1', seq: 1.5 },
+      { commitLsn: '0/1', seq: '1' },
+    ],
+    tables: [
+      ...junk.filter((value) => value !== undefined && !(Array.isArray(value) && value.length === 0)),
+      [{ oid: 1, table: 'a.b', at: '0/1', rows: 0, state: 'lost' }],
+      [{ oid: 1, table: 'a.b', at: '0/1', rows: -1, state: 'done' }],
+      [{ oid: 1, table: 'a.b', at: 'x', rows: 0, state: 'done' }],
+      [{ oid: 1, table: '', at: '0/1', rows: 0, state: 'done' }],
+      [{ oid: '1', table: 'a.b', at: '0/1', rows: 0, state: 'done' }],
+    ],
+  }
+  const mutations = Object.entries(junkFor).flatMap(([field, values]) => values.map((value) => ({ field, value })))
+
+  test('is refused with the name of the field that is not what it must be', () => {
+    for (const { field, value } of mutations) {
+      const refuse = () => parsePosition({ ...position(), [field]: value })
+      expect(refuse, `${field}: ${String(value)}`).toThrow(
+        expect.objectContaining({ code: 'position_malformed', why: expect.stringContaining(`field ${field} `) }),
+      )
+    }
+  })
+
+  law(
+    'is refused, and nothing worse happens, whatever became of its fields',
+    fc.property(
+      anyPosition,
+      fc.array(fc.constantFrom(...mutations), { minLength: 1, maxLength: 3 }),
+      (given, changes) => {
+        const changed = Object.fromEntries([
+          ...Object.entries(given),
+          ...changes.map(({ field, value }) => [field, value]),
+        ])
+        expect(() => parsePosition(changed)).toThrow(expect.objectContaining({ code: 'position_malformed' }))
+      },
+    ),
+  )
+
+  test('of a newer release is refused with what to do about it', () => {
+    expect(() => parsePosition({ ...position(), version: 2, phase: 'something new' })).toThrow(
+      expect.objectContaining({
+        code: 'position_malformed',
+        why: 'it has format version 2, this release knows up to 1',
+        hint: 'use the release of walwire that wrote it, or a newer one',
+      }),
+    )
+  })
+
+  test.each([undefined, null, 0, 7n, '0/200', true, Symbol('position'), () => position(), [], [position()]])(
+    'is an object, not %o',
+    (value) => {
+      expect(() => parsePosition(value)).toThrow(
+        expect.objectContaining({ code: 'position_malformed', why: 'it is not an object' }),
+      )
+    },
+  )
+
+  test('with an LSN as a bigint, the form that it has everywhere else, is refused by its name', () => {
+    expect(() => parsePosition({ ...position(), lsn: 512n })).toThrow(
+      expect.objectContaining({ code: 'position_malformed', why: 'its field lsn is "512n"' }),
+    )
+  })
+
+  test('with a field that refers to itself is refused by its name', () => {
+    const options: { publications?: unknown } = {}
+    options.publications = options
+    expect(() => parsePosition({ ...position(), options })).toThrow(
+      expect.objectContaining({ code: 'position_malformed', why: expect.stringContaining('field options ') }),
+    )
+  })
+
+  test('stays under 1 kB once the snapshot is over, with the longest names and LSNs', () => {
+    const longest = 'ü'.repeat(31).concat('"')
+    const publications = [1, 2, 3, 4].map((number) => `${longest.slice(1)}${number}`)
+    const largest = position({
+      systemId: '18446744073709551615',
+      timeline: 2 ** 32 - 1,
+      database: longest,
+      slot: 's'.repeat(63),
+      consistentPoint: 'FFFFFFFF/FFFFFFFF',
+      options: { publications },
+      lsn: 'FFFFFFFF/FFFFFFFF',
+      tx: { commitLsn: 'FFFFFFFF/FFFFFFFF', seq: Number.MAX_SAFE_INTEGER },
+    })
+    expect(parsePosition(stored(largest))).toEqual(largest)
+    expect(Buffer.byteLength(JSON.stringify(largest))).toBeLessThan(1000)
+  })
+})
+
+describe('positions of one feed', () => {
+  law(
+    'are in one order: a before b makes b after a, and what is before is also before whatever is after',
+    fc.property(anyPosition, anyPosition, anyPosition, (a, b, c) => {
+      expect(comparePositions(a, a)).toBe(0)
+      expect(Math.sign(comparePositions(a, b))).toBe(0 - Math.sign(comparePositions(b, a)))
+      if (comparePositions(a, b) <= 0 && comparePositions(b, c) <= 0) {
+        expect(comparePositions(a, c)).toBeLessThanOrEqual(0)
+      }
+      if (comparePositions(a, b) === 0) {
+        expect(Math.sign(comparePositions(a, c))).toBe(Math.sign(comparePositions(b, c)))
+      }
+    }),
+    1000,
+  )
+
+  const table = { oid: 16_384, table: 'public.orders', at: '0/100', rows: 0, state: 'waiting' } as const
+  test.each<[string, Position, Position]>([
+    [
+      'before the slot is made, and while tables are copied',
+      position({ phase: 'new' }),
+      position({ phase: 'snapshot' }),
+    ],
+    ['while tables are copied, and after that', position({ phase: 'snapshot' }), position()],
+    ['at two LSNs', position({ lsn: '0/200' }), position({ lsn: '0/201' })],
+    ['at two LSNs whose texts are in another order', position({ lsn: '0/9' }), position({ lsn: '0/10' })],
+    ['below and above 4 GB', position({ lsn: '0/FFFFFFFF' }), position({ lsn: '1/0' })],
+    ['before and inside a transaction', position(), position({ tx: { commitLsn: '0/300', seq: 1 } })],
+    [
+      'inside one transaction, after 9 changes and after 10',
+      position({ tx: { commitLsn: '0/300', seq: 9 } }),
+      position({ tx: { commitLsn: '0/300', seq: 10 } }),
+    ],
+    [
+      'inside one transaction after all its changes, and after it',
+      position({ tx: { commitLsn: '0/300', seq: 10 } }),
+      position({ lsn: '0/320' }),
+    ],
+    [
+      'inside one transaction and inside the next',
+      position({ tx: { commitLsn: '0/300', seq: 10 } }),
+      position({ lsn: '0/320', tx: { commitLsn: '0/400', seq: 1 } }),
+    ],
+    [
+      'before and after a table began to be copied',
+      position({ phase: 'snapshot', tables: [table] }),
+      position({ phase: 'snapshot', tables: [{ ...table, state: 'copying' }] }),
+    ],
+    [
+      'before and after a row of a table',
+      position({ phase: 'snapshot', tables: [{ ...table, state: 'copying', rows: 9 }] }),
+      position({ phase: 'snapshot', tables: [{ ...table, state: 'copying', rows: 10 }] }),
+    ],
+    [
+      'before and after the end of a table',
+      position({ phase: 'snapshot', tables: [{ ...table, state: 'copying', rows: 9 }] }),
+      position({ phase: 'snapshot', tables: [{ ...table, state: 'done', rows: 9 }] }),
+    ],
+    [
+      'at the end of a stream and, in a slot that was made anew after it, at the begin of a copy',
+      position({ lsn: '0/FFF' }),
+      position({ consistentPoint: '0/1000', phase: 'snapshot', lsn: '0/1000' }),
+    ],
+  ])('are apart %s', (_, before, after) => {
+    expect(comparePositions(before, after)).toBeLessThan(0)
+    expect(comparePositions(after, before)).toBeGreaterThan(0)
+  })
+
+  test('that differ in the padding of an LSN alone are the same place (trap 18: PostgreSQL 19 pads)', () => {
+    expect(comparePositions(position({ lsn: '0/200' }), position({ lsn: '00000000/00000200' }))).toBe(0)
+  })
+})
+
+test.each([
+  ['system', { systemId: '1' }],
+  ['database', { database: 'archive' }],
+  ['slot', { slot: 'other_feed' }],
+])('positions of feeds that differ in their %s cannot be compared', (_, differing) => {
+  expect(() => comparePositions(position(), position(differing))).toThrow(
+    expect.objectContaining({ code: 'position_incompatible' }),
+  )
+})
+
+describe('the server may forget', () => {
+  test.each<[string, Position, bigint]>([
+    ['nothing before the slot is made', position({ phase: 'new', lsn: '0/200' }), 0n],
+    ['nothing while tables are copied', position({ phase: 'snapshot', lsn: '0/200' }), 0n],
+    ['what is before the last whole transaction', position({ lsn: '0/200' }), 0x200n],
+    [
+      'nothing of the transaction that the position is inside of',
+      position({ lsn: '0/200', tx: { commitLsn: '0/300', seq: 5 } }),
+      0x200n,
+    ],
+  ])('%s', (_, given, lsn) => {
+    expect(flushLsn(given)).toBe(lsn)
+  })
+})
