@@ -1,6 +1,7 @@
 import { WalwireError } from '../protocol/errors.ts'
 import { type Lsn, parseLsn } from '../protocol/lsn.ts'
-import { type Queryable, queryRows, type TextRow } from './queryable.ts'
+import { identifySystemCommand, readIdentifySystem, type SystemIdentity } from '../protocol/replication-commands.ts'
+import { type CommandConnection, queryRows, type TextRow } from './queryable.ts'
 
 /** What a feed must know of the server before it decides anything. */
 export interface ServerFacts {
@@ -47,25 +48,18 @@ const factsSql = `SELECT current_setting('server_version_num'), pg_is_in_recover
  *
  * @see https://www.postgresql.org/docs/current/protocol-replication.html IDENTIFY_SYSTEM
  */
-export async function readServerFacts(replication: Queryable): Promise<ServerFacts> {
+export async function readServerFacts(replication: CommandConnection): Promise<ServerFacts> {
   // In this order, so that the insert LSN is never behind the flush LSN.
-  const [identity = []] = await queryRows(replication, 'IDENTIFY_SYSTEM')
+  const [identity] = await replication.query(identifySystemCommand)
   const [facts = []] = await queryRows(replication, factsSql)
-  return parseServerFacts(identity, facts)
+  return parseServerFacts(readIdentifySystem(identity), facts)
 }
 
 /** @throws {WalwireError} `bad_connection` when the connection belongs to no database. */
-export function parseServerFacts(identity: TextRow, facts: TextRow): ServerFacts {
-  const [systemId, timeline, flushLsn, database] = identity
+export function parseServerFacts(identity: SystemIdentity, facts: TextRow): ServerFacts {
+  const { systemId, timeline, xlogpos, dbname } = identity
   const [version, inRecovery, walLevel, walSenderTimeout, role, canReplicate, insertLsn, replayLsn] = facts
-  if (!systemId || !timeline || !flushLsn || !version || !walLevel || !role) {
-    throw new WalwireError('server_error', {
-      what: 'the server does not say what it is',
-      why: 'the answers to IDENTIFY_SYSTEM or to questions about its settings are incomplete',
-      hint: 'connect to a PostgreSQL server itself, not to a pooler',
-    })
-  }
-  if (!database) {
+  if (dbname === undefined) {
     throw new WalwireError('bad_connection', {
       what: 'the connection is not for logical replication',
       why: 'it belongs to no database',
@@ -74,17 +68,17 @@ export function parseServerFacts(identity: TextRow, facts: TextRow): ServerFacts
   }
   return {
     systemId,
-    timeline: Number(timeline),
-    flushLsn: parseLsn(flushLsn),
+    timeline,
+    flushLsn: xlogpos,
     insertLsn: insertLsn ? parseLsn(insertLsn) : undefined,
     replayLsn: replayLsn ? parseLsn(replayLsn) : undefined,
-    database,
+    database: dbname,
     version: Number(version),
     inRecovery: inRecovery === 't',
-    walLevel,
-    role,
+    walLevel: walLevel ?? '',
+    role: role ?? '',
     canReplicate: canReplicate === 't',
-    walSenderTimeoutMs: Number(walSenderTimeout ?? 0),
+    walSenderTimeoutMs: Number(walSenderTimeout),
   }
 }
 

@@ -1,13 +1,18 @@
 import { WalwireError } from '../protocol/errors.ts'
-import { type Lsn, parseLsn } from '../protocol/lsn.ts'
-import { quoteIdentifier } from '../protocol/quote.ts'
+import type { Lsn } from '../protocol/lsn.ts'
+import {
+  type CommandResult,
+  createSlotCommand,
+  dropSlotCommand,
+  readCreateSlot,
+} from '../protocol/replication-commands.ts'
 import type { Logger } from './logger.ts'
-import { type Queryable, queryRows, type TextRow } from './queryable.ts'
+import { type CommandConnection, type Queryable, queryRows } from './queryable.ts'
 import { dropSlot } from './slot.ts'
 import { type BlockerReport, blockersHint, describeBlockers, readSlotBlockers } from './slot-blockers.ts'
 
 /** The connection that makes the slot: one with `replication=database`, and a way to interrupt its command. */
-export interface SlotConnection extends Queryable {
+export interface SlotConnection extends CommandConnection {
   /** Sends a CancelRequest for whatever command is running. */
   cancel(): Promise<void>
 }
@@ -63,7 +68,9 @@ export async function createSlot(
   const pid = Number(pidText)
   const startedAt = performance.now()
   const elapsedMs = () => performance.now() - startedAt
-  const creation = settle(queryRows(replication, createSlotCommand(request)))
+  const { snapshot, temporary, version: serverVersion } = request
+  const command = createSlotCommand({ slot: name, snapshot, temporary, serverVersion })
+  const creation = settle(replication.query(command))
 
   let report: BlockerReport | undefined
   let lookAtMs = Math.min(firstLookMs, timeoutMs / 2)
@@ -90,7 +97,7 @@ interface Creation {
   readonly ordinary: Queryable
   readonly request: SlotRequest
   readonly pid: number
-  readonly creation: Promise<Settled<readonly TextRow[]>>
+  readonly creation: Promise<Settled<readonly CommandResult[]>>
   readonly report: BlockerReport | undefined
 }
 
@@ -109,7 +116,7 @@ async function giveUp({ replication, ordinary, request, pid, creation, report }:
   } else if (outcome.ok) {
     // It was made in the very last moment.
     if (!signal?.aborted) return finishCreation(outcome, request)
-    if (temporary) await replication.query(`DROP_REPLICATION_SLOT ${quoteIdentifier(name)}`)
+    if (temporary) await replication.query(dropSlotCommand(name))
     else await dropSlot(ordinary, name, { deadlineMs: terminateGraceMs, pid })
   } else if (!signal?.aborted && !isInterruption(outcome.error)) {
     throw creationError(outcome.error, request)
@@ -127,25 +134,10 @@ function isInterruption(error: unknown): boolean {
   return error instanceof WalwireError && (error.sqlstate === '57014' || error.sqlstate === '57P01')
 }
 
-/** Which slot, for which version: the option's syntax changed with 15. */
-function createSlotCommand({ name, temporary, snapshot, version }: SlotRequest): string {
-  const create = `CREATE_REPLICATION_SLOT ${quoteIdentifier(name)}${temporary ? ' TEMPORARY' : ''} LOGICAL pgoutput`
-  if (version >= 150_000) return `${create} (SNAPSHOT '${snapshot}')`
-  return `${create} ${snapshot === 'export' ? 'EXPORT_SNAPSHOT' : 'NOEXPORT_SNAPSHOT'}`
-}
-
-function finishCreation(outcome: Settled<readonly TextRow[]>, request: SlotRequest): CreatedSlot {
+function finishCreation(outcome: Settled<readonly CommandResult[]>, request: SlotRequest): CreatedSlot {
   if (!outcome.ok) throw creationError(outcome.error, request)
-  const [, consistentPoint, snapshotName] = outcome.value[0] ?? []
-  if (!consistentPoint) {
-    throw new WalwireError('protocol_violation', {
-      what: `slot ${request.name} was not made`,
-      why: 'the answer to CREATE_REPLICATION_SLOT has no consistent point',
-      hint: 'connect to a PostgreSQL server itself, not to a pooler',
-      slot: request.name,
-    })
-  }
-  return { consistentPoint: parseLsn(consistentPoint), snapshotName: snapshotName ?? undefined }
+  const { consistentPoint, snapshotName } = readCreateSlot(outcome.value[0])
+  return { consistentPoint, snapshotName }
 }
 
 /** What CREATE_REPLICATION_SLOT's errors mean, where they mean something of their own. */

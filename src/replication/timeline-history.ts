@@ -1,5 +1,10 @@
 import { ProtocolError } from '../protocol/errors.ts'
 import { type Lsn, parseLsn } from '../protocol/lsn.ts'
+import {
+  type CommandResult,
+  readTimelineHistoryFile,
+  timelineHistoryCommand,
+} from '../protocol/replication-commands.ts'
 
 /** Where a timeline was left: WAL at or past `end` belongs to the next one. */
 export interface TimelineSwitch {
@@ -9,7 +14,7 @@ export interface TimelineSwitch {
 
 /** What answers TIMELINE_HISTORY: the file comes as it is, in whatever encoding its reasons were written. */
 export interface HistorySource {
-  queryBytes(sql: string): Promise<readonly { readonly rows: readonly (readonly (Uint8Array | null)[])[] }[]>
+  queryBytes(sql: string): Promise<readonly CommandResult<Uint8Array>[]>
 }
 
 const latin1 = new TextDecoder('latin1')
@@ -22,9 +27,8 @@ const latin1 = new TextDecoder('latin1')
  */
 export async function readTimelineHistory(replication: HistorySource, timeline: number): Promise<TimelineSwitch[]> {
   if (timeline <= 1) return []
-  const results = await replication.queryBytes(`TIMELINE_HISTORY ${timeline}`)
-  const content = results[0]?.rows[0]?.[1]
-  return parseTimelineHistory(content ? latin1.decode(content) : '')
+  const [result] = await replication.queryBytes(timelineHistoryCommand(timeline))
+  return parseTimelineHistory(latin1.decode(readTimelineHistoryFile(result).content))
 }
 
 const historyLine = /^\s*(\d+)\s+([0-9A-Fa-f]+\/[0-9A-Fa-f]+)/

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { WalwireError } from '../protocol/errors.ts'
 import { formatLsn, type Lsn } from '../protocol/lsn.ts'
 import type { Logger } from './logger.ts'
-import type { Queryable } from './queryable.ts'
+import type { CommandConnection } from './queryable.ts'
 import { reached, readServerFacts } from './server-facts.ts'
 
 /** How {@link waitForLsn} waits. */
@@ -23,7 +23,7 @@ const logIntervalMs = 10_000
  * @throws {WalwireError} `position_ahead` when a primary does not get there in time
  * @throws the signal's reason
  */
-export async function waitForLsn(replication: Queryable, lsn: Lsn, options: LsnWait): Promise<void> {
+export async function waitForLsn(replication: CommandConnection, lsn: Lsn, options: LsnWait): Promise<void> {
   const { primaryTimeoutMs, logger, signal } = options
   const startedAt = performance.now()
   let logAtMs = 0

@@ -45,7 +45,10 @@ describe('a timeline history', () => {
   test('may hold reasons in any encoding', async () => {
     const server = {
       queryBytes: async (sql: string) => [
-        { rows: [[Buffer.from(sql), Buffer.from('1\t0/A0\tat restore point "caf\xe9"\n', 'latin1')]] },
+        {
+          columns: ['filename', 'content'],
+          rows: [[Buffer.from(sql), Buffer.from('1\t0/A0\tat restore point "caf\xe9"\n', 'latin1')]],
+        },
       ],
     }
     expect(await readTimelineHistory(server, 2)).toEqual([{ timeline: 1, end: 0xa0n }])
