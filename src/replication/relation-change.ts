@@ -4,45 +4,22 @@ import type { RelationChange } from './events.ts'
 /**
  * What differs between two schemas of one table.
  *
- * The stream does not number columns, so a rename is inferred: a column that is gone and one that is new are the same
- * if they stand between the same neighbours and hold the same type. Dropping the last column and adding another of its
- * type, with no change to the table's rows between, cannot be told from a rename; both are what the rows look like.
+ * The stream does not number columns, so what was done to them is inferred: the least that can have been done, given
+ * that columns never change their order. Some things cannot be told apart, since rows look the same after them: to drop
+ * the last column and add another of its type is a rename here, and two neighbours of one type that swap their names
+ * are one that is dropped and added.
  */
 export function describeChange(before: Relation, after: Relation): RelationChange {
-  const oldNames = new Set(before.columns.map((column) => column.name))
-  const newByName = new Map(after.columns.map((column, index) => [column.name, index]))
   const added: Column[] = []
   const dropped: Column[] = []
   const renamed: { from: string; to: string }[] = []
   const retyped: { column: string; from: Column; to: Column }[] = []
-
-  let next = 0
-  /** The new columns, up to the given place, that no old column was matched with. */
-  const takeAddedUpTo = (end: number) => {
-    for (; next < end; next++) {
-      const column = after.columns[next]!
-      if (!oldNames.has(column.name)) added.push(column)
-    }
+  for (const { from, to } of alignColumns(before.columns, after.columns)) {
+    if (from === undefined) added.push(to)
+    else if (to === undefined) dropped.push(from)
+    else if (from.name !== to.name) renamed.push({ from: from.name, to: to.name })
+    else if (!sameColumnType(from, to)) retyped.push({ column: to.name, from, to })
   }
-  for (const column of before.columns) {
-    const place = newByName.get(column.name)
-    if (place !== undefined) {
-      takeAddedUpTo(place)
-      next = Math.max(next, place + 1)
-      const now = after.columns[place]!
-      if (!sameColumnType(column, now)) retyped.push({ column: column.name, from: column, to: now })
-      continue
-    }
-    const candidate = after.columns[next]
-    if (candidate && !oldNames.has(candidate.name) && sameColumnType(column, candidate)) {
-      renamed.push({ from: column.name, to: candidate.name })
-      next++
-    } else {
-      dropped.push(column)
-    }
-  }
-  takeAddedUpTo(after.columns.length)
-
   return {
     added,
     dropped,
@@ -51,6 +28,60 @@ export function describeChange(before: Relation, after: Relation): RelationChang
     identity: identityChange(before, after),
     table: tableChange(before, after),
   }
+}
+
+/** One column before and after: gone, new, or the same. */
+type ColumnPair =
+  | { readonly from: Column; readonly to: Column }
+  | { readonly from: Column; readonly to: undefined }
+  | { readonly from: undefined; readonly to: Column }
+
+/** Dropping or adding a column. */
+const oneChange = 10_000
+/** A little less than dropping one and adding another, which it is called only where nothing better is to be found. */
+const rename = 2 * oneChange - 2
+const retype = 2 * oneChange - 3
+
+/** Pairs the columns of two schemas in order, at the lowest cost: edit distance, from the end to the beginning. */
+function alignColumns(before: readonly Column[], after: readonly Column[]): ColumnPair[] {
+  const width = after.length + 1
+  const costs = new Int32Array((before.length + 1) * width)
+  const costFrom = (old: number, now: number) => costs[old * width + now]!
+  const pairCost = (old: number, now: number) => costFrom(old + 1, now + 1) + stepCost(before[old]!, after[now]!)
+  for (let old = before.length; old >= 0; old--) {
+    for (let now = after.length; now >= 0; now--) {
+      if (old === before.length && now === after.length) continue
+      let lowest = Infinity
+      if (old < before.length) lowest = costFrom(old + 1, now) + oneChange
+      if (now < after.length) lowest = Math.min(lowest, costFrom(old, now + 1) + oneChange)
+      if (old < before.length && now < after.length) lowest = Math.min(lowest, pairCost(old, now))
+      costs[old * width + now] = lowest
+    }
+  }
+  const pairs: ColumnPair[] = []
+  for (let old = 0, now = 0; old < before.length || now < after.length; ) {
+    const from = before[old]
+    const to = after[now]
+    const cost = costFrom(old, now)
+    if (from !== undefined && to !== undefined && cost === pairCost(old, now)) {
+      pairs.push({ from, to })
+      old++
+      now++
+    } else if (from !== undefined && cost === costFrom(old + 1, now) + oneChange) {
+      pairs.push({ from, to: undefined })
+      old++
+    } else if (to !== undefined) {
+      pairs.push({ from: undefined, to })
+      now++
+    }
+  }
+  return pairs
+}
+
+/** Of two columns being the same one. To rename and retype it at once counts as dropping and adding. */
+function stepCost(from: Column, to: Column): number {
+  if (sameColumnType(from, to)) return from.name === to.name ? 0 : rename
+  return from.name === to.name ? retype : Infinity
 }
 
 function identityChange(before: Relation, after: Relation): RelationChange['identity'] {
