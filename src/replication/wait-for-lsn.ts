@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { WalwireError } from '../protocol/errors.ts'
 import { formatLsn, type Lsn } from '../protocol/lsn.ts'
 import type { Logger } from './logger.ts'
-import type { CommandConnection } from './queryable.ts'
+import type { CommandConnection, Queryable } from './queryable.ts'
 import { reached, readServerFacts } from './server-facts.ts'
 
 /** How {@link waitForLsn} waits. */
@@ -40,8 +40,20 @@ export async function waitForLsn(replication: CommandConnection, lsn: Lsn, optio
         'waiting until the server has come as far',
       )
     }
+    if (!server.inRecovery) await flushWritten(replication)
     await delay(pollIntervalMs, undefined, { signal }).catch(() => signal?.throwIfAborted())
   }
+}
+
+/**
+ * Has a primary flush what it has written. By itself it flushes what commits, and full pages: the records of a
+ * transaction that stays open can lie in memory for ever. The commit of a transaction that only took an xid is written
+ * behind them and flushed by the WAL writer within moments; it changes nothing, and is not in the stream.
+ *
+ * @see PG18: xact.c RecordTransactionCommit, xlog.c XLogBackgroundFlush
+ */
+export async function flushWritten(connection: Queryable): Promise<void> {
+  await connection.query('SELECT pg_catalog.pg_current_xact_id()')
 }
 
 /** The server's WAL ends before a start LSN. */

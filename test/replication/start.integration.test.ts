@@ -148,6 +148,20 @@ describe.each(testVersions())('a start on PostgreSQL %i', (major) => {
     for (const slot of [name, older]) await ordinary.query(`SELECT pg_drop_replication_slot('${slot}')`)
   })
 
+  test('an LSN that is written and not flushed is waited for, though the transaction that wrote it stays open', async () => {
+    await using server = await bootServer({ version: major })
+    using replication = await connectForReplication(server.uri())
+    using ordinary = await connect(server.uri())
+    using writer = await connect(server.uri())
+    await startedFeed(replication, ordinary, 'feed')
+    await writer.query('BEGIN; INSERT INTO public.t VALUES (2)')
+    const written = await firstValue(ordinary, 'SELECT pg_current_wal_insert_lsn()')
+    expect(await firstValue(ordinary, `SELECT pg_current_wal_flush_lsn() < '${written}'`)).toBe('t')
+    expect(await plan(replication, 'feed', written)).toMatchObject({ kind: 'continue', waitFor: parseLsn(written) })
+    await waitForLsn(replication, parseLsn(written), { primaryTimeoutMs: 5_000, logger: silentLogger })
+    expect(await plan(replication, 'feed', written)).toMatchObject({ kind: 'continue', waitFor: undefined })
+  })
+
   test('goes on after a promotion, unless the position is past it', async () => {
     await using server = await bootServer({ version: major })
     let position: Position
