@@ -350,10 +350,15 @@ export function transactionMessages({ xid, commitLsn, endLsn, rows }: FakeTransa
   const commitTime = clock()
   return [
     xLogData(commitLsn, encodeBegin({ kind: 'begin', finalLsn: commitLsn, commitTime, xid })),
-    xLogData(0n, encodeRelation(fakeRelation)),
+    relationMessage(),
     ...rows.map((row) => insertMessage(commitLsn, row)),
     xLogData(endLsn, encodeCommit({ kind: 'commit', commitLsn, endLsn, commitTime })),
   ]
+}
+
+/** Describes the one table; it stands for no WAL. */
+export function relationMessage(): Uint8Array {
+  return xLogData(0n, encodeRelation(fakeRelation))
 }
 
 export function insertMessage(lsn: Lsn, { id, body }: FakeRow): Uint8Array {
