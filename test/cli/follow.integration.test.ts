@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { sharedServer, testVersions, waitUntil } from '../server/index.ts'
+import { bootServer, sharedServer, testVersions, waitUntil } from '../server/index.ts'
 import { commandPath, type JsonLine, jsonLines, run, start } from './command.ts'
 import { openShop } from './shop.ts'
 
@@ -169,6 +169,21 @@ describe.each(testVersions())('PostgreSQL %i', (version) => {
       const { stdout } = await run([...s.follow, '--start', 'slot', '--stop', 'now'])
       expect(ids(jsonLines(stdout), 'insert')).toEqual([id])
     }
+  })
+
+  test('--stop now does not wait for a transaction that stays open', async () => {
+    await using server = await bootServer({ version })
+    await using s = await openShop(server)
+    expect(await run([...s.follow, '--stop', 'now'])).toMatchObject({ code: 0 })
+    await s.insert(1, 1)
+    await s.sql.begin(async (tx) => {
+      await tx`INSERT INTO orders VALUES (2, 'open')`
+      const { code, stdout } = await run([...s.follow, '--start', 'slot', '--stop', 'now'])
+      expect(code).toBe(0)
+      expect(ids(jsonLines(stdout), 'insert')).toEqual([1])
+    })
+    const { stdout } = await run([...s.follow, '--start', 'slot', '--stop', 'now'])
+    expect(ids(jsonLines(stdout), 'insert')).toEqual([2])
   })
 
   test('--snapshot only: a copy, and no slot is left', async () => {

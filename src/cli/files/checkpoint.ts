@@ -24,15 +24,23 @@ export interface Checkpoint {
  * @throws {CommandError} `checkpoint_malformed`, `checkpoint_failed`
  */
 export async function loadCheckpoint(disk: Disk, path: string): Promise<Checkpoint | undefined> {
-  const text = await disk.read(path).catch((cause: unknown) => {
+  try {
+    const text = await disk.read(path)
+    if (text === undefined) return undefined
+    const checkpoint = parseCheckpoint(text, path)
+    // A run that was killed right after its rename leaves a name that a loss of power would still take back. What is
+    // built on this checkpoint must not outlive it.
+    await disk.syncFolderOf(path)
+    return checkpoint
+  } catch (cause) {
+    if (cause instanceof CommandError) throw cause
     throw new CommandError('checkpoint_failed', {
       what: `the checkpoint ${path} could not be read`,
       why: systemReason(cause),
       hint: 'check the path and who may read it',
       cause,
     })
-  })
-  return text === undefined ? undefined : parseCheckpoint(text, path)
+  }
 }
 
 /**

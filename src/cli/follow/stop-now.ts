@@ -1,9 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { formatLsn, type Lsn, parseLsn } from '../../protocol/lsn.ts'
 import { type Queryable, queryRows } from '../../replication/queryable.ts'
+import { flushWritten } from '../../replication/wait-for-lsn.ts'
 
 /** How often to ask whether the log has reached the disk. */
-const pollMs = 20
+const pollMs = 50
 
 /** Bytes of a page header in the log: of an ordinary page, and of a segment's first (xlog_internal.h). */
 const pageHeaderBytes = [24n, 40n]
@@ -24,6 +25,8 @@ export async function stopNow(connection: Queryable, signal: AbortSignal): Promi
   while (isStandby !== 't') {
     const [[flushed] = []] = await queryRows(connection, 'SELECT pg_current_wal_flush_lsn()')
     if (parseLsn(flushed ?? '') >= stop) break
+    // what a transaction wrote that stays open would not get there by itself
+    await flushWritten(connection)
     await delay(pollMs, undefined, { signal })
   }
   return formatLsn(stop)

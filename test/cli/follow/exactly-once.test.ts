@@ -150,6 +150,25 @@ test('crashes at many steps, of process and power, one after another: the output
   )
 })
 
+test('a checkpoint that a killed run did not come to make durable is made so before anything is built on it', async () => {
+  const policy = { intervalMs: 0, maxBytes: 0 }
+  for (let step = 0; step < 12; step++) {
+    const disk = new SimulatedDisk()
+    const server = new SimulatedServer()
+    server.slot = { confirmed: 0 }
+    for (let first = 0; disk.text(checkpointPath) === undefined; first++) {
+      disk.crashAt(first)
+      await diesOfCrash(runOnce(disk, server, policy, 'slot'))
+      disk.restart('kept')
+    }
+    disk.crashAt(step)
+    await diesOfCrash(runOnce(disk, server, policy, 'slot'))
+    disk.restart('lost')
+    await runOnce(disk, server, policy, 'slot')
+    expect(disk.text(outputPath)).toBe(everything(transactions))
+  }
+})
+
 test('the checkpoint is there before the slot is made, and before anything is written after --start', async () => {
   const disk = new SimulatedDisk()
   const server = new SimulatedServer()
