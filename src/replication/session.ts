@@ -2,7 +2,7 @@ import { setTimeout } from 'node:timers/promises'
 import type { RelationMessage } from '../decoder/messages.ts'
 import { PgoutputDecoder } from '../decoder/pgoutput.ts'
 import { TypeRegistry } from '../decoder/types/registry.ts'
-import { Connection } from '../protocol/connection.ts'
+import { Connection, type OpenOptions } from '../protocol/connection.ts'
 import type { ResolvedConnection } from '../protocol/connection-options.ts'
 import type { WalwireError } from '../protocol/errors.ts'
 import { formatLsn, type Lsn } from '../protocol/lsn.ts'
@@ -50,7 +50,7 @@ export class Session {
     this.types = new TypeRegistry({
       overrides: settings.types,
       values: settings.values,
-      strictText: replication.parameters.get('server_encoding') === uncheckedEncoding,
+      strictText: hasUncheckedText(replication),
     })
     this.decoder = new PgoutputDecoder({ protoVersion: 1, types: this.types })
     void replication.ended.then((error) => this.abandon(error))
@@ -63,7 +63,7 @@ export class Session {
   static async open(settings: FollowSettings, signal: AbortSignal): Promise<Session> {
     const resolved = await resolveConnection(settings.connection)
     const open = (replication: 'database' | undefined) =>
-      Connection.open(resolved, { replication, signal, maxBufferedBytes: settings.maxBufferedBytes })
+      connect(resolved, { replication, signal, maxBufferedBytes: settings.maxBufferedBytes })
     const replication = await open('database')
     try {
       const server = await readServerFacts(replication)
@@ -92,7 +92,7 @@ export class Session {
 
   /** Another ordinary connection, for a copy. */
   async openWorker(signal: AbortSignal): Promise<Connection> {
-    const worker = await Connection.open(this.#resolved, { signal, maxBufferedBytes: this.#settings.maxBufferedBytes })
+    const worker = await connect(this.#resolved, { signal, maxBufferedBytes: this.#settings.maxBufferedBytes })
     this.#workers.add(worker)
     if (this.#failure !== undefined || this.#closing) worker.destroy()
     return worker
@@ -162,4 +162,24 @@ export class Session {
       )
     }
   }
+}
+
+/**
+ * Opens a connection. Of a database whose text nobody has checked the server would refuse to send what is not UTF-8, and
+ * not say where it stands; so it is asked not to look, and the reader of the column does.
+ */
+async function connect(resolved: ResolvedConnection, options: OpenOptions): Promise<Connection> {
+  const connection = await Connection.open(resolved, options)
+  if (!hasUncheckedText(connection)) return connection
+  try {
+    await connection.query(`SET client_encoding = '${uncheckedEncoding}'`)
+    return connection
+  } catch (error) {
+    connection.destroy()
+    throw error
+  }
+}
+
+function hasUncheckedText(connection: Connection): boolean {
+  return connection.parameters.get('server_encoding') === uncheckedEncoding
 }
