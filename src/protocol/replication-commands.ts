@@ -51,7 +51,7 @@ export interface CreateSlotRequest {
    * `use`: this connection's transaction, which must be READ ONLY, REPEATABLE READ and without a statement so far, sees it.
    */
   readonly snapshot: 'export' | 'use' | 'nothing'
-  /** Prepared transactions are decoded at PREPARE. */
+  /** Prepared transactions are decoded at PREPARE. Since 15; in 14 pg_create_logical_replication_slot alone can do it. */
   readonly twoPhase?: boolean | undefined
   /** The slot is kept on standbys, too. Since 17. */
   readonly failover?: boolean | undefined
@@ -66,23 +66,26 @@ export interface CreateSlotRequest {
  */
 export function createSlotCommand(request: CreateSlotRequest): string {
   const { slot, temporary, plugin = 'pgoutput', snapshot, twoPhase, failover, serverVersion } = request
-  if (failover && serverVersion < 170_000) {
-    throw new WalwireError('unsupported_option', {
-      what: `slot ${slot} cannot be made as a failover slot`,
-      why: 'the server is older than PostgreSQL 17',
-      hint: 'leave failover out',
-      slot,
-    })
-  }
+  if (twoPhase && serverVersion < 150_000) throw tooOld(slot, 'for two-phase commit', 15)
+  if (failover && serverVersion < 170_000) throw tooOld(slot, 'as a failover slot', 17)
   const head = `CREATE_REPLICATION_SLOT ${quoteIdentifier(slot)}${temporary ? ' TEMPORARY' : ''} LOGICAL ${quoteIdentifier(plugin)}`
   if (serverVersion < 150_000) {
     const keyword = { export: 'EXPORT_SNAPSHOT', use: 'USE_SNAPSHOT', nothing: 'NOEXPORT_SNAPSHOT' }[snapshot]
-    return `${head} ${keyword}${twoPhase ? ' TWO_PHASE' : ''}`
+    return `${head} ${keyword}`
   }
   const options = [`SNAPSHOT ${quoteReplicationLiteral(snapshot)}`]
   if (twoPhase) options.push('TWO_PHASE true')
   if (failover) options.push('FAILOVER true')
   return `${head} (${options.join(', ')})`
+}
+
+function tooOld(slot: string, how: string, since: number): WalwireError {
+  return new WalwireError('unsupported_option', {
+    what: `slot ${slot} cannot be made ${how}`,
+    why: `the server is older than PostgreSQL ${since}`,
+    hint: 'leave the option out, or use a newer server',
+    slot,
+  })
 }
 
 /** What CREATE_REPLICATION_SLOT answers. */

@@ -261,7 +261,7 @@ describe.each(testVersions())('PostgreSQL %i', (version) => {
       if (snapshot === 'use') await connection.query('COMMIT')
       await connection.query(dropSlotCommand(slot, true))
     }
-    const options = { twoPhase: true, ...(version >= 17 ? { failover: true } : {}) }
+    const options = { ...(version >= 15 ? { twoPhase: true } : {}), ...(version >= 17 ? { failover: true } : {}) }
     await connection.query(
       createSlotCommand({ slot, snapshot: 'nothing', serverVersion: server.versionNum, ...options }),
     )

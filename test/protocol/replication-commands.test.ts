@@ -32,8 +32,8 @@ describe('CREATE_REPLICATION_SLOT', () => {
       'CREATE_REPLICATION_SLOT "s" LOGICAL "test_decoding" EXPORT_SNAPSHOT',
     ],
     [
-      { slot: 's', snapshot: 'use', twoPhase: true, serverVersion: 140_000 },
-      'CREATE_REPLICATION_SLOT "s" LOGICAL "pgoutput" USE_SNAPSHOT TWO_PHASE',
+      { slot: 's', snapshot: 'use', serverVersion: 140_000 },
+      'CREATE_REPLICATION_SLOT "s" LOGICAL "pgoutput" USE_SNAPSHOT',
     ],
     [
       { slot: 's', snapshot: 'nothing', failover: false, serverVersion: 140_000 },
@@ -42,9 +42,10 @@ describe('CREATE_REPLICATION_SLOT', () => {
   ])('is built for %j', (request, command) => expect(createSlotCommand(request)).toBe(command))
 
   test('refuses what the server cannot do', () => {
-    expect(() => createSlotCommand({ slot: 's', snapshot: 'use', failover: true, serverVersion: 169_999 })).toThrow(
-      expect.objectContaining({ code: 'unsupported_option' }),
-    )
+    const refusal = expect.objectContaining({ code: 'unsupported_option' })
+    const request = { slot: 's', snapshot: 'use' } as const
+    expect(() => createSlotCommand({ ...request, failover: true, serverVersion: 169_999 })).toThrow(refusal)
+    expect(() => createSlotCommand({ ...request, twoPhase: true, serverVersion: 149_999 })).toThrow(refusal)
   })
 
   test('has an answer', () => {
