@@ -1,6 +1,8 @@
 import { WalwireError } from '../protocol/errors.ts'
 import { type Lsn, parseLsn } from '../protocol/lsn.ts'
+import { quoteIdentifier } from '../protocol/quote.ts'
 import { identifySystemCommand, readIdentifySystem, type SystemIdentity } from '../protocol/replication-commands.ts'
+import { errorFieldsOf } from '../protocol/server-error.ts'
 import { type CommandConnection, queryRows, type TextRow } from './queryable.ts'
 
 /** What a feed must know of the server before it decides anything. */
@@ -116,4 +118,23 @@ export function checkServer(server: ServerFacts): void {
 /** How far a walsender of this server can send: what a primary has flushed, what a standby has replayed. */
 export function reached(server: ServerFacts): Lsn {
   return server.replayLsn ?? server.flushLsn
+}
+
+/**
+ * The error of a replication connection that could not be opened, with the statement that helps where the role lacks
+ * REPLICATION. The server checks that in InitPostgres, in whatever language it says so; the right to connect to the
+ * database, with the same SQLSTATE, in CheckMyDatabase.
+ *
+ * @see PG18: src/backend/utils/init/postinit.c
+ */
+export function asReplicationRefusal(error: unknown, role: string): unknown {
+  const fields = errorFieldsOf(error)
+  if (!(error instanceof WalwireError) || fields?.code !== '42501' || fields.routine !== 'InitPostgres') return error
+  return new WalwireError('not_permitted', {
+    what: 'this role may not replicate',
+    why: error.why,
+    hint: `ALTER ROLE ${quoteIdentifier(role)} REPLICATION (on RDS: GRANT rds_replication TO ${quoteIdentifier(role)})`,
+    sqlstate: fields.code,
+    cause: error,
+  })
 }

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { formatLsn } from '../../src/protocol/lsn.ts'
-import { checkServer, readServerFacts } from '../../src/replication/server-facts.ts'
+import { asReplicationRefusal, checkServer, readServerFacts } from '../../src/replication/server-facts.ts'
 import { bootServer, sharedServer, testVersions } from '../server/index.ts'
-import { connectForReplication, firstValue } from './connect.ts'
+import { connect, connectForReplication, firstValue } from './connect.ts'
 
 describe.each(testVersions())('what PostgreSQL %i says of itself', (major) => {
   test('is read over the replication connection', async () => {
@@ -49,18 +49,37 @@ describe.each(testVersions())('what PostgreSQL %i says of itself', (major) => {
     await admin.query(`DROP ROLE ${name}, ${name}_acted`)
   })
 
-  test('a role without REPLICATION is refused by name, with the statement that helps', async () => {
+  test('a role without REPLICATION is refused with the statement that helps', async () => {
     const server = await sharedServer(major)
     const name = `No "REPLICATION" ${process.pid} ${major}`
-    using admin = await connectForReplication(server.uri())
-    await admin.query(`CREATE ROLE "${name.replaceAll('"', '""')}" LOGIN PASSWORD 'secret'`)
-    const work = connectForReplication(server.uri('postgres', { user: name, password: 'secret' }))
-    await expect(work).rejects.toMatchObject({
+    const quoted = `"${name.replaceAll('"', '""')}"`
+    using admin = await connect(server.uri())
+    await admin.query(`CREATE ROLE ${quoted} LOGIN PASSWORD 'secret'`)
+    const refused = await connectForReplication(server.uri('postgres', { user: name, password: 'secret' })).catch(
+      (error: unknown) => asReplicationRefusal(error, name),
+    )
+    expect(refused).toMatchObject({
       code: 'not_permitted',
       sqlstate: '42501',
-      hint: expect.stringContaining('ALTER ROLE'),
+      retryable: false,
+      hint: expect.stringContaining(`ALTER ROLE ${quoted} REPLICATION`),
     })
-    await admin.query(`DROP ROLE "${name.replaceAll('"', '""')}"`)
+    await admin.query(`DROP ROLE ${quoted}`)
+  })
+
+  test('a role that may replicate but not enter the database is refused for that', async () => {
+    const server = await sharedServer(major)
+    const name = `outsider_${process.pid}_${major}`
+    const url = await server.createDatabase({ name })
+    using admin = await connect(url)
+    await admin.query(
+      `CREATE ROLE ${name} LOGIN REPLICATION PASSWORD 'secret'; REVOKE CONNECT ON DATABASE ${name} FROM PUBLIC`,
+    )
+    const refused = await connectForReplication(server.uri(name, { user: name, password: 'secret' })).catch(
+      (error: unknown) => asReplicationRefusal(error, name),
+    )
+    expect(refused).toMatchObject({ code: 'not_permitted', hint: expect.stringContaining('GRANT CONNECT') })
+    await admin.query(`DROP ROLE ${name}`)
   })
 
   test('wal_level replica is refused', async () => {
