@@ -1,9 +1,10 @@
 import { ProtocolError } from '../../protocol/errors.ts'
+import type { Codec } from './codec.ts'
 
 /*
  * bytea_output = hex: \x and two hexadecimal digits a byte. bytea_output = escape: printable ASCII as itself, a backslash
  * as two, every other byte as a backslash and three octal digits; a first byte `\` is there always `\\`, so that no
- * escape text begins with \x. https://www.postgresql.org/docs/current/datatype-binary.html
+ * escape text begins with \x. Binary: the bytes. https://www.postgresql.org/docs/current/datatype-binary.html
  */
 
 const backslash = 0x5c
@@ -17,6 +18,16 @@ for (let digit = 0; digit < 16; digit++) {
   nibbles[digit.toString(16).toUpperCase().charCodeAt(0)] = digit
 }
 const hexPairs = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
+
+/** bytea: a Uint8Array. */
+export const byteaCodec: Codec<Uint8Array> = {
+  readText: readBytea,
+  // not slice: of the arrays that Node's sockets give that would be a view
+  readBinary: (bytes, start, end) => new Uint8Array(bytes.subarray(start, end)),
+  encodeText: writeBytea,
+  encodeBinary: (value) => new Uint8Array(check(value)),
+  binaryExact: true,
+}
 
 /** Both output forms, into bytes of the caller's own. */
 export function readBytea(bytes: Uint8Array, start: number, end: number): Uint8Array {
@@ -76,8 +87,12 @@ function fail(offset: number, why: string): never {
 
 /** The hexadecimal form, which every server reads whatever its bytea_output says. */
 export function writeBytea(value: unknown): string {
-  if (!(value instanceof Uint8Array)) throw new TypeError(`a bytea is a Uint8Array, not ${typeof value}`)
   let text = '\\x'
-  for (const byte of value) text += hexPairs[byte]
+  for (const byte of check(value)) text += hexPairs[byte]
   return text
+}
+
+function check(value: unknown): Uint8Array {
+  if (!(value instanceof Uint8Array)) throw new TypeError(`a bytea is a Uint8Array, not ${typeof value}`)
+  return value
 }

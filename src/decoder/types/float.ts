@@ -1,5 +1,32 @@
 import { ProtocolError } from '../../protocol/errors.ts'
 import { sliceAscii } from '../text.ts'
+import { checkLength, float64At } from './big-endian.ts'
+import type { Codec } from './codec.ts'
+
+/** float8: a number. Binary: IEEE 754, 8 bytes. */
+export const float8Codec: Codec<number> = {
+  readText: readFloat,
+  readBinary: (bytes, start, end) => {
+    checkLength(start, end, 8, 'float8')
+    return float64At(bytes, start)
+  },
+  encodeText: writeFloat,
+  encodeBinary: (value) => {
+    const bytes = new Uint8Array(8)
+    new DataView(bytes.buffer).setFloat64(0, Number(writeFloat(value)))
+    return bytes
+  },
+  binaryExact: true,
+}
+
+/** float4: the number that its shortest text names. */
+export const float4Codec: Codec<number> = {
+  readText: readFloat,
+  readBinary: undefined,
+  encodeText: writeFloat,
+  encodeBinary: undefined,
+  binaryExact: false,
+}
 
 const minus = 0x2d
 const plus = 0x2b

@@ -1,7 +1,62 @@
 import { ProtocolError } from '../../protocol/errors.ts'
+import { checkLength, int16At, int32At, int64At, int64Of, uint32At } from './big-endian.ts'
+import type { Codec } from './codec.ts'
+
+/*
+ * Text: an optional minus and decimal digits. Binary: two's complement in 2, 4 or 8 bytes; an oid has no sign.
+ * https://github.com/postgres/postgres/blob/master/src/backend/utils/adt/int.c, int8.c, oid.c
+ */
 
 const minus = 0x2d
 const zero = 0x30
+
+/** int2: a number. */
+export const int2Codec: Codec<number> = {
+  readText: readInteger,
+  readBinary: (bytes, start, end) => {
+    checkLength(start, end, 2, 'int2')
+    return int16At(bytes, start)
+  },
+  encodeText: writeInteger,
+  encodeBinary: (value) => bigEndian(checkRange(value, -(2n ** 15n), 2n ** 15n - 1n), 2),
+  binaryExact: true,
+}
+
+/** int4: a number. */
+export const int4Codec: Codec<number> = {
+  readText: readInteger,
+  readBinary: (bytes, start, end) => {
+    checkLength(start, end, 4, 'int4')
+    return int32At(bytes, start)
+  },
+  encodeText: writeInteger,
+  encodeBinary: (value) => bigEndian(checkRange(value, -(2n ** 31n), 2n ** 31n - 1n), 4),
+  binaryExact: true,
+}
+
+/** oid: a number, never negative. */
+export const oidCodec: Codec<number> = {
+  readText: readInteger,
+  readBinary: (bytes, start, end) => {
+    checkLength(start, end, 4, 'oid')
+    return uint32At(bytes, start)
+  },
+  encodeText: writeInteger,
+  encodeBinary: (value) => bigEndian(checkRange(value, 0n, 2n ** 32n - 1n), 4),
+  binaryExact: true,
+}
+
+/** int8: a bigint, since a number is exact only up to 2^53. */
+export const int8Codec: Codec<bigint> = {
+  readText: readInt8,
+  readBinary: (bytes, start, end) => {
+    checkLength(start, end, 8, 'int8')
+    return int64At(bytes, start)
+  },
+  encodeText: writeInteger,
+  encodeBinary: (value) => bigEndian(checkRange(value, -(2n ** 63n), 2n ** 63n - 1n), 8),
+  binaryExact: true,
+}
 
 /** int2, int4, oid: an optional minus and up to ten digits. */
 export function readInteger(bytes: Uint8Array, start: number, end: number): number {
@@ -24,16 +79,9 @@ export function writeInteger(value: unknown): string {
   throw new TypeError(`an integer is a whole number, not ${typeof value === 'number' ? value : typeof value}`)
 }
 
-const quad = new BigInt64Array(1)
-const halves = new Int32Array(quad.buffer)
-quad[0] = 1n
-const lowHalf = halves[0] === 1 ? 0 : 1
-const highHalf = 1 - lowHalf
-
 /**
- * int8: a bigint, since a number is exact only up to 2^53. Up to 15 digits go through a number and a shared
- * BigInt64Array, which is cheaper than BigInt(number); more through two numbers and arithmetic that the compiler knows
- * to fit 64 bits.
+ * int8: up to 15 digits go through a number and a shared array, which is cheaper than BigInt(number); more through two
+ * numbers and arithmetic that the compiler knows to fit 64 bits.
  */
 export function readInt8(bytes: Uint8Array, start: number, end: number): bigint {
   const negative = bytes[start] === minus
@@ -50,9 +98,7 @@ export function readInt8(bytes: Uint8Array, start: number, end: number): bigint 
   if (at === end) {
     if (negative) high = 0 - high
     const upper = Math.floor(high / 0x1_0000_0000)
-    halves[lowHalf] = high - upper * 0x1_0000_0000
-    halves[highHalf] = upper
-    return quad[0]!
+    return int64Of(upper, high - upper * 0x1_0000_0000)
   }
   let low = 0
   for (; at < end; at++) {
@@ -76,4 +122,23 @@ function fail(offset: number): never {
     'it is not a minus and decimal digits within its range',
     offset,
   )
+}
+
+function checkRange(value: unknown, least: bigint, greatest: bigint): bigint {
+  const integer = BigInt(writeInteger(value))
+  if (integer < least || integer > greatest) {
+    throw new TypeError(`${integer} is not from ${least} to ${greatest}, as its type wants it`)
+  }
+  return integer
+}
+
+/** The last `length` bytes of an integer. */
+export function bigEndian(value: bigint, length: number): Uint8Array {
+  const bytes = new Uint8Array(length)
+  let rest = value
+  for (let at = length - 1; at >= 0; at--) {
+    bytes[at] = Number(rest & 0xffn)
+    rest >>= 8n
+  }
+  return bytes
 }

@@ -1,22 +1,13 @@
 import { WalwireError } from '../../protocol/errors.ts'
-import type { BuiltinType, TextForm } from './builtin.ts'
+import type { BuiltinType } from './builtin.ts'
+import type { Codec } from './codec.ts'
 import { builtinNames, nameHint } from './names.ts'
 
-/** What a built-in type's default value is, by how its text is read. */
-interface NativeValues extends Record<TextForm, unknown> {
-  bool: boolean
-  bytea: Uint8Array
-  char: string
-  integer: number
-  int8: bigint
-  float: number
-  json: string
-  text: string
-  ascii: string
-}
+/** What a codec reads. */
+type NativeValue<C> = C extends Codec<infer T> ? T : never
 
 type BuiltinOverrides = {
-  readonly [T in BuiltinType as T[2]]?: ((value: NativeValues[T[3]]) => unknown) | undefined
+  readonly [T in BuiltinType as T[2]]?: ((value: NativeValue<T[3]>) => unknown) | undefined
 } & {
   readonly [T in BuiltinType as T[1] extends 0 ? never : `_${T[2]}`]?: ((value: unknown[]) => unknown) | undefined
 }

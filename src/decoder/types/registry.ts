@@ -1,18 +1,15 @@
 import { WalwireError } from '../../protocol/errors.ts'
-import { type SliceText, sliceAscii, sliceUtf8, sliceUtf8Strictly } from '../text.ts'
+import { type SliceText, sliceUtf8, sliceUtf8Strictly } from '../text.ts'
 import { arrayReader } from './array.ts'
-import { readBool, writeBool } from './bool.ts'
-import { builtinTypes, semicolonDelimited, type TextForm } from './builtin.ts'
-import { readBytea, writeBytea } from './bytea.ts'
-import { readFloat, writeFloat } from './float.ts'
-import { readInt8, readInteger, writeInteger } from './integer.ts'
+import { builtinTypes, semicolonDelimited } from './builtin.ts'
+import type { Codec, ReadValue } from './codec.ts'
+import { jsonbCodec, jsonCodec } from './json.ts'
 import { builtinOids } from './names.ts'
 import { checkOverrides, type Override, type TypeOverrides } from './overrides.ts'
 import { dimensionsOf, PgArray, writeArray } from './pg-array.ts'
-import { readChar, writeString } from './string.ts'
+import { charCodec, readChar, textOnlyCodec, writeString } from './string.ts'
 
-/** Reads a value out of its text in bytes[start, end). What it returns holds nothing of `bytes`. */
-export type ReadValue = (bytes: Uint8Array, start: number, end: number) => unknown
+export type { ReadValue } from './codec.ts'
 
 /** A type, and how its values are read and written. */
 export interface PgType {
@@ -28,11 +25,26 @@ export interface PgType {
    */
   readonly readText: ReadValue
   /**
+   * Reads the result of the type's send function. Undefined where no binary form is known; where the value is not the
+   * one that `readText` gives, `binaryExact` is false.
+   *
+   * @throws the same as `readText`
+   */
+  readonly readBinary: ReadValue | undefined
+  /** `readBinary` gives the very value that `readText` gives: for everything inside the type too. */
+  readonly binaryExact: boolean
+  /**
    * The text that the server reads as `value`: the inverse of `readText` as it is without overrides.
    *
    * @throws {TypeError} when the value is not of the kind that this type is read as.
    */
   readonly encodeText: (value: unknown) => string
+  /**
+   * What the type's receive function takes: the inverse of `readBinary` as it is without overrides.
+   *
+   * @throws {TypeError} when the value is not of the kind that this type is read as.
+   */
+  readonly encodeBinary: ((value: unknown) => Uint8Array) | undefined
   /** The value is a string that is JSON itself, or a list of such: json and jsonb, where nothing overrides them. */
   readonly rawJson: boolean
 }
@@ -75,13 +87,15 @@ export class TypeRegistry {
   readonly #types = new Map<number, KnownType>()
   readonly #overrides: ReadonlyMap<string, Override>
   readonly #asText: boolean
+  readonly #strict: boolean
   readonly #sliceText: SliceText
 
   /** @throws {WalwireError} `bad_option` for overrides of names that no type has, or where every value is to be text. */
   constructor(options: TypeRegistryOptions = {}) {
     this.#overrides = checkOverrides(options.overrides ?? {})
     this.#asText = options.values === 'text'
-    this.#sliceText = options.strictText ? sliceUtf8Strictly : sliceUtf8
+    this.#strict = options.strictText === true
+    this.#sliceText = this.#strict ? sliceUtf8Strictly : sliceUtf8
     if (this.#asText && this.#overrides.size > 0) {
       throw new WalwireError('bad_option', {
         what: "the options 'types' and 'values' do not go together",
@@ -89,9 +103,9 @@ export class TypeRegistry {
         hint: "leave out 'types', or values: 'text'",
       })
     }
-    for (const [oid, arrayOid, name, form] of builtinTypes) {
+    for (const [oid, arrayOid, name, codec] of builtinTypes) {
       const delimiter = oid === semicolonDelimited ? ';' : ','
-      const element = this.#keep({ oid, schema: 'pg_catalog', name, delimiter, isArray: false, ...this.#form(form) })
+      const element = this.#keep({ oid, schema: 'pg_catalog', name, delimiter, isArray: false, ...this.#form(codec) })
       if (arrayOid !== 0) this.#keepArray({ oid: arrayOid, schema: 'pg_catalog', name: `_${name}` }, element)
     }
   }
@@ -113,7 +127,7 @@ export class TypeRegistry {
     const base = type.baseOid === 0 ? undefined : this.#types.get(type.baseOid)
     const { oid, schema, name, delimiter } = type
     if (base !== undefined) return this.#keep({ ...base, oid, schema, name, delimiter })
-    return this.#keep({ oid, schema, name, delimiter, isArray: false, ...this.#form('text') })
+    return this.#keep({ oid, schema, name, delimiter, isArray: false, ...this.#form(textOnlyCodec) })
   }
 
   /** Adds a type that the catalog has no more, as text: it was dropped after rows with it were written. */
@@ -124,7 +138,7 @@ export class TypeRegistry {
   #keepArray(type: Pick<PgType, 'oid' | 'schema' | 'name'>, element: KnownType): PgType {
     const { oid, schema, name } = type
     if (this.#asText) {
-      return this.#keep({ oid, schema, name, delimiter: ',', isArray: false, ...this.#form('text') })
+      return this.#keep({ oid, schema, name, delimiter: ',', isArray: false, ...this.#form(textOnlyCodec) })
     }
     return this.#keep({
       oid,
@@ -133,7 +147,10 @@ export class TypeRegistry {
       delimiter: ',',
       isArray: true,
       readText: arrayReader(element.readText, element.delimiter, element.isArray),
+      readBinary: undefined,
+      binaryExact: false,
       encodeText: arrayWriter(element),
+      encodeBinary: undefined,
       rawJson: element.rawJson,
     })
   }
@@ -142,7 +159,7 @@ export class TypeRegistry {
     const label =
       type.schema === 'pg_catalog' ? type.name : type.schema === '' ? type.name : `${type.schema}.${type.name}`
     const override = this.#overrides.get(label)
-    const { readText } = type
+    const { readText, readBinary } = type
     const kept: KnownType =
       override === undefined
         ? { ...type, label }
@@ -150,40 +167,24 @@ export class TypeRegistry {
             ...type,
             label,
             readText: (bytes, start, end) => override(readText(bytes, start, end)),
+            readBinary: readBinary && ((bytes, start, end) => override(readBinary(bytes, start, end))),
             rawJson: false,
           }
     this.#types.set(kept.oid, kept)
     return kept
   }
 
-  #form(form: TextForm): Pick<PgType, 'readText' | 'encodeText' | 'rawJson'> {
+  #form(
+    given: Codec,
+  ): Pick<PgType, 'readText' | 'readBinary' | 'binaryExact' | 'encodeText' | 'encodeBinary' | 'rawJson'> {
     if (this.#asText) {
-      const isText = form === 'text' || form === 'json'
-      const readText = form === 'char' ? readChar : isText ? this.#sliceText : sliceAscii
-      return { readText, encodeText: writeString, rawJson: false }
+      const readText = given === charCodec ? readChar : this.#sliceText
+      const nothing = { readBinary: undefined, encodeBinary: undefined, binaryExact: false }
+      return { readText, encodeText: writeString, ...nothing, rawJson: false }
     }
-    switch (form) {
-      case 'bool':
-        return { readText: readBool, encodeText: writeBool, rawJson: false }
-      case 'integer':
-        return { readText: readInteger, encodeText: writeInteger, rawJson: false }
-      case 'int8':
-        return { readText: readInt8, encodeText: writeInteger, rawJson: false }
-      case 'float':
-        return { readText: readFloat, encodeText: writeFloat, rawJson: false }
-      case 'bytea':
-        return { readText: readBytea, encodeText: writeBytea, rawJson: false }
-      case 'char':
-        return { readText: readChar, encodeText: writeString, rawJson: false }
-      case 'ascii':
-        return { readText: sliceAscii, encodeText: writeString, rawJson: false }
-      case 'json':
-        return { readText: this.#sliceText, encodeText: writeString, rawJson: true }
-      case 'text':
-        return { readText: this.#sliceText, encodeText: writeString, rawJson: false }
-      default:
-        return form satisfies never
-    }
+    const { readText, readBinary, binaryExact, encodeText, encodeBinary } = (this.#strict && given.strict) || given
+    const rawJson = given === jsonCodec || given === jsonbCodec
+    return { readText, readBinary, binaryExact, encodeText, encodeBinary, rawJson }
   }
 }
 
