@@ -118,7 +118,6 @@ class ModelConsumer {
     const server = new FakeServer({
       flushLsn: this.#model.end,
       confirmedFlush: this.#lastFlush,
-      walSenderTimeoutMs: 150,
     })
     this.#abort = new AbortController()
     this.#feed = follow({
