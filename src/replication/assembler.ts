@@ -1,6 +1,6 @@
 import type { BeginMessage, CommitMessage, LogicalMessage, OriginMessage } from '../decoder/messages.ts'
 import type { PgoutputSink } from '../decoder/pgoutput.ts'
-import type { Relation, Row } from '../decoder/relation.ts'
+import { type Relation, type Row, sameRelation } from '../decoder/relation.ts'
 import { WalwireError } from '../protocol/errors.ts'
 import { formatLsn, type Lsn, lsnFromHalves, parseLsn } from '../protocol/lsn.ts'
 import type { Batch } from './batch.ts'
@@ -81,7 +81,9 @@ export class Assembler implements PgoutputSink {
 
   /** Whether nothing more may be read before a batch is taken. */
   get full(): boolean {
-    return this.#events.length >= this.#limits.maxBatchRows || this.#bytes >= this.#limits.maxBatchBytes
+    const count = this.#events.length
+    // without an event there is nothing to take, however long a transaction's begin and its relations are
+    return count > 0 && (count >= this.#limits.maxBatchRows || this.#bytes >= this.#limits.maxBatchBytes)
   }
 
   /** Whether `stop` was reached: everything before it was received. */
@@ -154,7 +156,8 @@ export class Assembler implements PgoutputSink {
    * proves nothing for that one.
    */
   keepalive(walEnd: Lsn): void {
-    if (this.#tx !== undefined) return
+    // behind `stop` the server goes on with what is not delivered
+    if (this.#stopped || this.#tx !== undefined) return
     if (this.#skip !== undefined) {
       if (walEnd > this.#skip.commitLsn) this.#notFound('the server has sent everything beyond it')
       return
@@ -164,6 +167,7 @@ export class Assembler implements PgoutputSink {
 
   begin(message: BeginMessage): void {
     if (this.#stopped) return
+    if (this.#tx !== undefined) this.#outOfOrder('a transaction began inside another')
     const skip = this.#skip
     let deliveredBefore = 0
     if (skip !== undefined && message.finalLsn >= skip.commitLsn) {
@@ -199,13 +203,14 @@ export class Assembler implements PgoutputSink {
       }
       return
     }
+    if (this.#tx !== undefined) this.#outOfOrder('a message of no transaction came inside one')
+    if (this.#skip !== undefined) {
+      if (lsn > this.#skip.commitLsn) this.#notFound('a message from behind it came first')
+      return
+    }
     // It comes on its own, between transactions, and its LSN is the end of its record: one that ends at `stop` is before it.
     if (this.#stop !== undefined && lsn > this.#stop) {
       this.#reachStop(this.#stop)
-      return
-    }
-    if (this.#skip !== undefined) {
-      if (lsn > this.#skip.commitLsn) this.#notFound('a message from behind it came first')
       return
     }
     if (lsn <= this.#lsn) return
@@ -322,8 +327,9 @@ export class Assembler implements PgoutputSink {
 
   #announce(relation: Relation, tx: Transaction): void {
     const before = this.#announced.get(relation.oid)
-    if (before !== relation) {
-      this.#announced.set(relation.oid, relation)
+    this.#announced.set(relation.oid, relation)
+    // after a reconnection the same schema is another object
+    if (before === undefined || !sameRelation(before, relation)) {
       this.#events.push({
         kind: 'relation',
         table: relation.table,
@@ -347,10 +353,13 @@ export class Assembler implements PgoutputSink {
   }
 
   #open(): OpenTransaction {
-    if (this.#tx !== undefined) return this.#tx
+    return this.#tx ?? this.#outOfOrder('a change or a commit came outside a transaction')
+  }
+
+  #outOfOrder(why: string): never {
     throw new WalwireError('protocol_violation', {
       what: 'the replication stream is out of order',
-      why: 'a change or a commit came outside a transaction',
+      why,
       hint: 'check that nothing between client and server changes bytes; otherwise please report it',
       lsn: formatLsn(this.#currentLsn()),
     })
