@@ -47,11 +47,15 @@ export class FakeServer {
   readonly facts: FakeServerFacts
   /** Every query and command, in the order in which they came. */
   readonly commands: string[] = []
+  /** How many connections were asked for. */
+  connections = 0
   /** How many CancelRequests came. */
   cancels = 0
+  /** Called for each CancelRequest. */
+  onCancel: () => void = () => {}
   /** Whether further connections are left without an answer. */
   unreachable = false
-  readonly #sessions = new Set<FakeSession>()
+  readonly #clients: Duplex[] = []
   readonly #walsender: Promise<FakeWalsender>
   #started: (walsender: FakeWalsender) => void = () => {}
 
@@ -72,17 +76,17 @@ export class FakeServer {
     return this.#walsender
   }
 
-  /** Sessions that neither side has ended. */
+  /** Streams that the client has not closed. */
   get openSessions(): number {
-    return this.#sessions.size
+    return this.#clients.filter((client) => !client.destroyed).length
   }
 
   async #connect(): Promise<Duplex> {
+    this.connections++
     if (this.unreachable) return new Promise(() => {})
     const client = new PipeEnd()
-    const session = new FakeSession(client.other, this, (walsender) => this.#started(walsender))
-    this.#sessions.add(session)
-    client.other.once('close', () => this.#sessions.delete(session))
+    this.#clients.push(client)
+    new FakeSession(client.other, this, (walsender) => this.#started(walsender)).serve()
     return client
   }
 }
@@ -137,9 +141,12 @@ class FakeSession {
     this.#end = end
     this.#server = server
     this.#started = started
-    end.on('data', (chunk: Buffer) => this.#take(chunk))
+  }
+
+  serve(): void {
+    this.#end.on('data', (chunk: Buffer) => this.#take(chunk))
     // a client that is gone while something is still written to it
-    end.on('error', () => {})
+    this.#end.on('error', () => {})
   }
 
   #take(chunk: Buffer): void {
@@ -151,6 +158,7 @@ class FakeSession {
       this.#opening = undefined
       if (isCancel) {
         this.#server.cancels++
+        this.#server.onCancel()
         this.#end.end()
         return
       }
