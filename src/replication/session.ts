@@ -1,23 +1,22 @@
-import { setTimeout } from 'node:timers/promises'
 import type { RelationMessage } from '../decoder/messages.ts'
 import { PgoutputDecoder } from '../decoder/pgoutput.ts'
 import { TypeRegistry } from '../decoder/types/registry.ts'
 import { Connection, type OpenOptions } from '../protocol/connection.ts'
 import type { ResolvedConnection } from '../protocol/connection-options.ts'
 import type { WalwireError } from '../protocol/errors.ts'
-import { formatLsn, type Lsn } from '../protocol/lsn.ts'
-import { quoteLiteral } from '../protocol/quote.ts'
+import type { Lsn } from '../protocol/lsn.ts'
 import { resolveConnection } from '../protocol/resolve-connection.ts'
 import type { FollowSettings } from './follow-options.ts'
-import { queryRows } from './queryable.ts'
-import { checkServer, readServerFacts, type ServerFacts } from './server-facts.ts'
+import { asReplicationRefusal, checkServer, readServerFacts, type ServerFacts } from './server-facts.ts'
 import { readTimelineHistory, type TimelineSwitch } from './timeline-history.ts'
 import { readTypes } from './type-catalog.ts'
+import { waitForLsn } from './wait-for-lsn.ts'
 
 /** Data in this encoding is whatever bytes the clients sent: nobody has checked that it is text. */
 const uncheckedEncoding = 'SQL_ASCII'
 
-const waitPollMs = 100
+/** What a primary has written it flushes within moments. */
+const flushTimeoutMs = 10_000
 
 /**
  * The connections of one run, and what was learned over them: one for replication, one ordinary for the catalog, and
@@ -64,7 +63,9 @@ export class Session {
     const resolved = await resolveConnection(settings.connection)
     const open = (replication: 'database' | undefined) =>
       connect(resolved, { replication, signal, maxBufferedBytes: settings.maxBufferedBytes })
-    const replication = await open('database')
+    const replication = await open('database').catch((error: unknown) => {
+      throw asReplicationRefusal(error, resolved.user)
+    })
     try {
       const server = await readServerFacts(replication)
       checkServer(server)
@@ -129,15 +130,13 @@ export class Session {
     return this.server.timeline > 1 ? readTimelineHistory(this.replication, this.server.timeline) : []
   }
 
-  /** Waits until the server has flushed this much WAL, or a standby replayed it. */
-  async waitFor(lsn: Lsn, signal: AbortSignal): Promise<void> {
-    const sql = `SELECT CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()
-      ELSE pg_catalog.pg_current_wal_flush_lsn() END >= ${quoteLiteral(formatLsn(lsn))}::pg_catalog.pg_lsn`
-    for (;;) {
-      const [[reached] = []] = await queryRows(this.ordinary, sql)
-      if (reached === 't') return
-      await setTimeout(waitPollMs, undefined, { signal })
-    }
+  /** Waits until the server can send up to this LSN. @throws {WalwireError} `position_ahead` */
+  waitFor(lsn: Lsn, signal: AbortSignal): Promise<void> {
+    return waitForLsn(this.replication, lsn, {
+      primaryTimeoutMs: flushTimeoutMs,
+      logger: this.#settings.logger,
+      signal,
+    })
   }
 
   /** Makes types known that are not yet, over the ordinary connection. Undefined when there is nothing to ask. */

@@ -13,7 +13,7 @@ import type { Batch } from './batch.ts'
 import type { Event } from './events.ts'
 import type { Position, SnapshotTable } from './position.ts'
 import type { PublishedTable } from './publication.ts'
-import { readFingerprint, sameTable } from './table-fingerprint.ts'
+import { isUnchanged } from './table-fingerprint.ts'
 
 /** What a snapshot is read with. */
 export interface SnapshotParts {
@@ -128,9 +128,7 @@ export class Snapshot {
         `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT ${quoteLiteral(snapshotName)}; ` +
           `LOCK TABLE ${quoteIdentifier(schema)}.${quoteIdentifier(name)} IN ACCESS SHARE MODE`,
       )
-      const before = await readFingerprint(worker, oid)
-      const now = await readFingerprint(ordinary, oid)
-      if (!sameTable(before, now)) throw new TableChanged(label)
+      if (!(await isUnchanged(worker, ordinary, oid))) throw new TableChanged(label)
     } catch (error) {
       throw this.#asChanged(label, error)
     }
