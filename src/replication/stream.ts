@@ -71,6 +71,7 @@ export class Stream {
   #askedAtMs: number | undefined
   #batchAtMs = performance.now()
   #lagMicros = 0n
+  #stopAskedAtMs = Number.NEGATIVE_INFINITY
 
   #statusTimer: NodeJS.Timeout | undefined
   #ackTimer: NodeJS.Timeout | undefined
@@ -118,7 +119,10 @@ export class Stream {
       }
       if (this.#failure !== undefined) throw this.#failure
       if (this.#idleDue()) return this.#deliver(assembler.takeIdle())
-      if (stop !== undefined) this.#sendStatus(true)
+      if (stop !== undefined && performance.now() - this.#stopAskedAtMs >= stopPollMs) {
+        this.#stopAskedAtMs = performance.now()
+        this.#sendStatus(true)
+      }
       await this.#wait()
     }
     return undefined
@@ -152,24 +156,22 @@ export class Stream {
   #decode(): Batch | undefined {
     const { connection, assembler } = this.#parts
     const { framer } = connection
+    let batch: Batch | undefined
     try {
-      while (this.#failure === undefined && !assembler.stopped && framer.next()) {
+      while (batch === undefined && this.#failure === undefined && !assembler.stopped && framer.next()) {
         if (framer.tag === backendTag.CopyData) this.#copyData(framer.bytes, framer.start, framer.end)
         else if (connection.sideMessage() !== 'handled') this.#failure = serverLeft()
         if (this.#pendingRelation !== undefined) return undefined
-        if (assembler.full) {
-          const batch = assembler.take()
-          if (batch !== undefined) return batch
-        }
+        if (assembler.full) batch = assembler.take()
       }
     } catch (error) {
       this.#failure = error instanceof Error ? error : new Error(String(error))
     }
-    if (assembler.lsn > this.#received && !assembler.stopped) this.#received = assembler.lsn
+    if (assembler.lsn > this.#received) this.#received = assembler.lsn
     this.#lagMicros = this.#lagOfLast()
     connection.pacing = this.#lagMicros > backlogMicros
     connection.keepReading()
-    return assembler.take()
+    return batch ?? assembler.take()
   }
 
   /** How long after its commit the last message was sent; 0 when the server had nothing more to send. */
