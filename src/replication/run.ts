@@ -2,6 +2,7 @@ import { WalwireError } from '../protocol/errors.ts'
 import { formatLsn, type Lsn, parseLsn } from '../protocol/lsn.ts'
 import { quoteLiteral } from '../protocol/quote.ts'
 import { dropReplicationSlotCommand, startReplicationCommand } from '../protocol/replication-commands.ts'
+import { errorFieldsOf, isFatal } from '../protocol/server-error.ts'
 import { type AnnouncedRelations, Assembler } from './assembler.ts'
 import type { Batch } from './batch.ts'
 import { endStream, within } from './ending.ts'
@@ -85,7 +86,7 @@ export class Run {
       }
     } catch (error) {
       // a query that fails because its connection is gone says less than why that went
-      const failure = this.#session?.failure
+      const failure = this.#session?.failure ?? (isLastWord(error) ? error : undefined)
       if (failure !== undefined && this.#temporarySlotMade) throw temporarySlotLost(failure, this.#settings.slot)
       throw asReplicationError(failure ?? error, this.#settings.slot)
     }
@@ -292,6 +293,12 @@ function ended(): WalwireError {
     why: 'it was closed',
     hint: 'begin another feed at the position that was stored last',
   })
+}
+
+/** The server said it before it closed the connection, which may not have been noticed yet. */
+function isLastWord(error: unknown): error is WalwireError {
+  const fields = errorFieldsOf(error)
+  return error instanceof WalwireError && fields !== undefined && isFatal(fields)
 }
 
 /** A new temporary slot would begin later: a gap that nobody sees. */

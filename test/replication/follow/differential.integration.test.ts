@@ -153,16 +153,14 @@ describe.each(testVersions())('the stream against the same bytes by SQL, on Post
     const found: object[] = []
     let start = made.stored
     for (let done = false, batches = 1; !done; batches = (batches * 7) % 31) {
-      const stop = new AbortController()
       const ack = batches % 2 === 0 ? 'each' : 'never'
-      const reader = source.follow({ start, values: 'text', ack, maxBatchRows: 40, signal: stop.signal })
+      const reader = source.follow({ start, values: 'text', ack, maxBatchRows: 40 })
       const isMark = (event: Event) =>
         event.kind === 'message' && event.prefix === 'mark' && new TextDecoder().decode(event.content) === mark
       await reader.until('some batches', (all) => all.batches.length >= batches || all.events.some(isMark))
       done = reader.events.some(isMark) && reader.position?.tx === undefined
       found.push(...inShort(reader.events).filter((event) => !('relation' in event)))
-      stop.abort()
-      await reader.close()
+      await reader.abandon()
       start = reader.stored
     }
     for (const [index, event] of found.entries()) expect(event, `event ${index}`).toEqual(expected[index])

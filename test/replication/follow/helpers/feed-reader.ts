@@ -7,6 +7,11 @@ export interface ReaderOptions {
   readonly ack?: 'each' | 'never' | undefined
 }
 
+interface ReaderParts extends ReaderOptions {
+  /** Ends the feed by its signal. */
+  readonly leave?: AbortController | undefined
+}
+
 const patienceMs = 20_000
 
 /**
@@ -18,13 +23,15 @@ export class FeedReader implements AsyncDisposable {
   readonly batches: Batch[] = []
   readonly events: Event[] = []
   readonly #acknowledges: boolean
+  readonly #leave: AbortController | undefined
   readonly #invariants = new FeedInvariants()
   #iterator: AsyncIterator<Batch, undefined> | undefined
   #pull: Promise<IteratorResult<Batch, undefined>> | undefined
 
-  constructor(feed: Feed, { ack = 'each' }: ReaderOptions = {}) {
+  constructor(feed: Feed, { ack = 'each', leave }: ReaderParts = {}) {
     this.feed = feed
     this.#acknowledges = ack === 'each'
+    this.#leave = leave
   }
 
   /** Of the last batch. */
@@ -127,6 +134,13 @@ export class FeedReader implements AsyncDisposable {
 
   close(): Promise<void> {
     return this.feed.close()
+  }
+
+  /** Ends the feed without waiting for an acknowledgement that will not come. */
+  async abandon(): Promise<void> {
+    this.#pull?.catch(() => {})
+    this.#leave?.abort()
+    await this.feed.close()
   }
 
   [Symbol.asyncDispose](): Promise<void> {

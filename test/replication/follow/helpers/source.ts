@@ -68,8 +68,10 @@ export class Source implements AsyncDisposable {
   /** Begins a feed over the database: nothing happens until it is pulled. */
   follow(options: Partial<FollowOptions> & ReaderOptions = {}): FeedReader {
     const { ack, ...given } = options
-    const feed = follow({ connection: this.url, publication: this.publication, slot: this.slot, ...given })
-    const reader = new FeedReader(feed, { ack })
+    const leave = new AbortController()
+    const { url: connection, publication, slot } = this
+    const feed = follow({ connection, publication, slot, signal: leave.signal, ...given })
+    const reader = new FeedReader(feed, { ack, leave })
     this.#readers.push(reader)
     return reader
   }
@@ -129,7 +131,7 @@ export class Source implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.allSettled(this.#readers.map((reader) => reader.close()))
+    await Promise.allSettled(this.#readers.map((reader) => reader.abandon()))
     await dropSlots(this.url)
     await Promise.allSettled(this.#sessions.map((session) => session.end({ timeout: 1 })))
   }
