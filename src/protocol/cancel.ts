@@ -12,12 +12,14 @@ const cancelTimeoutMs = 5_000
  *
  * @param key what that connection was given, if it was
  * @param mustEncrypt whether that connection is encrypted: the key must not be sent in the clear then
+ * @param signal gives up earlier
  * @see https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-CANCELING-REQUESTS
  */
 export async function requestCancel(
   resolved: ResolvedConnection,
   key: BackendKeyData | undefined,
   mustEncrypt: boolean,
+  signal: AbortSignal | undefined,
 ): Promise<void> {
   if (key === undefined) {
     throw new WalwireError('server_error', {
@@ -28,7 +30,7 @@ export async function requestCancel(
   }
   const { connectTimeoutMs, description } = resolved
   const timeoutMs = connectTimeoutMs === 0 ? cancelTimeoutMs : Math.min(connectTimeoutMs, cancelTimeoutMs)
-  await withinLimits({ timeoutMs, what: `cancel a command at ${description}` }, async (attempt) => {
+  await withinLimits({ timeoutMs, signal, what: `cancel a command at ${description}` }, async (attempt) => {
     const { stream } = await openStream(resolved, attempt, mustEncrypt)
     attempt.step = 'waiting for the server to take the cancel request'
     await new Promise<void>((resolve) => {

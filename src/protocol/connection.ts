@@ -230,10 +230,11 @@ export class Connection {
    * Asks the server to cancel what this connection runs, over a second connection, encrypted if this one is. Resolves
    * when the server has taken the request, which says nothing about whether there was something to cancel.
    *
-   * @throws {WalwireError} as {@link open}, within 5 s
+   * @param signal gives up earlier than after 5 s
+   * @throws {WalwireError} as {@link open}; the signal's reason
    */
-  cancel(): Promise<void> {
-    return requestCancel(this.#resolved, this.#key, this.encrypted)
+  cancel(signal?: AbortSignal): Promise<void> {
+    return requestCancel(this.#resolved, this.#key, this.encrypted, signal)
   }
 
   /**

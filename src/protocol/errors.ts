@@ -24,6 +24,7 @@ export const errorCodes = {
   connection_lost: { retryable: true },
   connection_closed: { retryable: false },
   server_stopping: { retryable: true },
+  standby_promoted: { retryable: true },
   server_error: { retryable: false },
   cancelled: { retryable: false },
   protocol_violation: { retryable: false },

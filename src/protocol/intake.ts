@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
 import { Framer } from './framer.ts'
 
-/** Less than this in one turn of the event loop says that the reader is faster than the sender. */
+/** Less than this at once says that the reader is faster than the sender; it is what Node reads of a socket at most. */
 const littleBytes = 65_536
 const pauseMs = 1
 
@@ -21,9 +21,9 @@ export interface IntakeEvents {
 export class Intake {
   readonly framer = new Framer()
   /**
-   * When true, reading pauses a millisecond after a turn that brought little. A walsender writes every message by itself,
-   * and a reader that wakes for each slows it down; while behind, waiting a moment lets the kernel gather them (half the
-   * time and a fifth of the CPU for narrow rows). It costs a millisecond, so it is for while there is a backlog.
+   * When true, little is followed by a pause of a millisecond. A walsender writes every message by itself, and a reader
+   * that wakes for each slows it down; while behind, waiting a moment lets the kernel gather them (half the time and a
+   * fifth of the CPU for narrow rows). It costs a millisecond, so it is for while there is a backlog.
    */
   pacing = false
 
@@ -31,10 +31,9 @@ export class Intake {
   readonly #maxBytes: number
   readonly #events: IntakeEvents
   #full = false
-  /** Bytes since the turn began in which {@link #judgement} was scheduled. */
-  #turnBytes = 0
-  #judgement: NodeJS.Immediate | undefined
   #pause: NodeJS.Timeout | undefined
+  /** Whether readAtOnce is at work: what it reads comes as an event, too. */
+  #reading = false
   #discarding = false
   /** Whether a chunk came since {@link more} last said so. */
   #fresh = false
@@ -102,8 +101,10 @@ export class Intake {
     if (framer.buffered > this.#maxBytes && !framer.starved) {
       this.#full = true
       this.#stream.pause()
+    } else if (this.pacing && chunk.length < littleBytes && !this.#reading) {
+      this.#stream.pause()
+      this.#pause ??= setTimeout(() => this.#readAtOnce(), pauseMs)
     }
-    if (this.pacing) this.#pace(chunk.length)
     const waiting = this.#waiting
     if (waiting === undefined) {
       this.#fresh = true
@@ -115,22 +116,18 @@ export class Intake {
   }
 
   /**
-   * Judges by the whole turn and not by the chunk: over TLS each of the server's messages is a record, and each record
-   * a chunk, however many come at once.
+   * After a pause takes all that the stream has gathered, as one chunk, while the stream stays paused: resumed, it would
+   * hand out what it has piece by piece, which over TLS is a piece for each of the server's messages.
    */
-  #pace(bytes: number): void {
-    this.#turnBytes += bytes
-    this.#judgement ??= setImmediate(() => {
-      const little = this.#turnBytes < littleBytes
-      this.#judgement = undefined
-      this.#turnBytes = 0
-      if (!little || this.#over || this.#discarding) return
-      this.#stream.pause()
-      this.#pause = setTimeout(() => {
-        this.#pause = undefined
-        this.#resume()
-      }, pauseMs)
-    })
+  #readAtOnce(): void {
+    this.#pause = undefined
+    if (this.#full || this.#over || this.#discarding) return
+    this.#reading = true
+    const chunk: unknown = this.#stream.read()
+    this.#reading = false
+    const little = chunk instanceof Uint8Array && chunk.length < littleBytes
+    if (little && this.pacing && !this.#full) this.#pause = setTimeout(() => this.#readAtOnce(), pauseMs)
+    else this.#resume()
   }
 
   #endPause(): void {

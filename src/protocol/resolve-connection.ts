@@ -12,6 +12,8 @@ import { checkedSslMode, defaultSslMode, tlsOptions, tlsVersion } from './tls-op
 
 const defaultConnectTimeoutMs = 10_000
 const maxTimerMs = 0x7fff_ffff
+/** In seconds. The system's two hours are too long for the connections that are silent during a copy: NATs forget them. */
+const defaultKeepalivesIdle = '60'
 
 /** Where distributions and PostgreSQL's own build put the socket. The password file calls both `localhost`. */
 const socketFolders = ['/var/run/postgresql', '/tmp']
@@ -237,7 +239,7 @@ function connectTimeoutOf(text: string | undefined): number {
 }
 
 function keepAliveOf(text: ConnectionValues['text']): number | undefined {
-  const idle = text.get('keepalives_idle') || '0'
+  const idle = text.get('keepalives_idle') || defaultKeepalivesIdle
   if (!/^\d+$/.test(idle)) throw bad(`keepalives_idle is ${JSON.stringify(idle)}`, 'give whole seconds')
   return flag(text, 'keepalives') === false ? undefined : Math.min(Number(idle) * 1000, maxTimerMs)
 }

@@ -10,6 +10,16 @@ import { WalwireError } from './errors.ts'
 const addressAttemptMs = 2_000
 
 /**
+ * The stream's high-water mark. While reading is paused, Node reads on until it has that much, waking for each piece;
+ * with the least of all it stops after one, and the kernel gathers the rest. Under {@link Intake.pacing} that is a third
+ * of the time and a tenth of the CPU of the default. While reading is not paused it changes nothing.
+ */
+export const readAheadBytes = 1
+
+/** An option that net.connect takes and its types do not name. */
+const readAhead = { readableHighWaterMark: readAheadBytes }
+
+/**
  * Opens the stream to the server, without a byte sent.
  *
  * @throws {WalwireError} `connect_failed`
@@ -23,6 +33,7 @@ export async function dial(resolved: ResolvedConnection, attempt: Attempt): Prom
         netConnect({
           host: endpoint.host,
           port: endpoint.port,
+          ...readAhead,
           noDelay: true,
           keepAlive: resolved.keepAliveIdleMs !== undefined,
           keepAliveInitialDelay: resolved.keepAliveIdleMs ?? 0,
@@ -34,7 +45,7 @@ export async function dial(resolved: ResolvedConnection, attempt: Attempt): Prom
       )
     case 'unix':
       attempt.step = 'connecting to the socket'
-      return connected(netConnect({ path: endpoint.path }), resolved, attempt)
+      return connected(netConnect({ ...readAhead, path: endpoint.path }), resolved, attempt)
     case 'custom':
       attempt.step = 'waiting for the function connect'
       try {

@@ -4,7 +4,7 @@ import type { Attempt } from './attempt.ts'
 import type { SslMode } from './connection-options.ts'
 import { WalwireError } from './errors.ts'
 import { sslRequest } from './frontend.ts'
-import { codeOf, messageOf } from './socket.ts'
+import { codeOf, messageOf, readAheadBytes } from './socket.ts'
 
 /** How a stream is to be encrypted. */
 export interface Encryption {
@@ -104,11 +104,14 @@ function closedInstead(description: string, details: string, cause: unknown): Wa
   })
 }
 
+/** An option that tls.connect takes and its types do not name. */
+const readAhead = { highWaterMark: readAheadBytes }
+
 function handshake(stream: Duplex, { description, options }: Encryption, attempt: Attempt): Promise<TLSSocket> {
   return new Promise((resolve, reject) => {
     let secured: TLSSocket
     try {
-      secured = attempt.own(tlsConnect({ ...options, socket: stream }))
+      secured = attempt.own(tlsConnect({ ...readAhead, ...options, socket: stream }))
     } catch (error) {
       reject(tlsFailed(description, error))
       return
