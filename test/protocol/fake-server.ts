@@ -229,6 +229,11 @@ class Half extends Duplex {
   other: Half | undefined
   #taken: (() => void) | undefined
 
+  constructor() {
+    // as the sockets have it, so that nothing hides in the stream itself
+    super({ readableHighWaterMark: 1 })
+  }
+
   override _read(): void {
     const taken = this.#taken
     this.#taken = undefined

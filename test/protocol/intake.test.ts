@@ -136,7 +136,8 @@ describe('the read side of a connection', () => {
               taken.push(intake.framer.end - intake.framer.start + 5)
               if (taken.length % 3 === 0) await turn()
               intake.keepReading()
-              expect(intake.framer.buffered).toBeLessThanOrEqual(600 + 500)
+              // what the stream itself had gathered in a pause comes on top
+              expect(intake.framer.buffered).toBeLessThanOrEqual(600 + 2 * 500)
             }
           } while (await intake.more())
           expect(taken).toEqual(sizes)

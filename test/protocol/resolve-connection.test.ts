@@ -48,7 +48,7 @@ describe('a connection', () => {
       applicationName: undefined,
       options: undefined,
       acceptedMethods: undefined,
-      keepAliveIdleMs: 0,
+      keepAliveIdleMs: 60_000,
       description: 'me@localhost:5432/me',
       warnings: [],
     })
@@ -294,8 +294,9 @@ describe('numbers', () => {
   })
 
   test.each([
-    [{}, 0],
-    [{ keepalives_idle: 60 }, 60_000],
+    [{}, 60_000],
+    [{ keepalives_idle: 30 }, 30_000],
+    [{ keepalives_idle: 0 }, 0],
     [{ keepalives: 0, keepalives_idle: 60 }, undefined],
   ] as const)('%j', async (input, ms) => {
     expect((await resolve(input)).keepAliveIdleMs).toBe(ms)
