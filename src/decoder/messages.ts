@@ -1,5 +1,6 @@
 import type { Lsn } from '../protocol/lsn.ts'
 import type { Reader } from '../protocol/reader.ts'
+import { postgresEpochMicros } from '../protocol/replication-messages.ts'
 import { Writer } from '../protocol/writer.ts'
 import type { ReplicaIdentity } from './relation.ts'
 
@@ -8,9 +9,6 @@ import type { ReplicaIdentity } from './relation.ts'
  * (pgoutput.ts) and written here. Each: layout, type, decode, encode. A decoder gets the bytes behind the tag.
  * https://www.postgresql.org/docs/current/protocol-logicalrep-message-formats.html
  */
-
-/** Microseconds between 1970-01-01, where our times begin, and 2000-01-01, where the server's begin. */
-export const postgresEpochMicros = 946_684_800_000_000n
 
 /** B: Int64 LSN of the commit record, Int64 commit time, Int32 xid. */
 export interface BeginMessage {

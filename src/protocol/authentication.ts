@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { AuthenticationMessage } from './authentication-messages.ts'
+import type { ChannelBinding } from './channel-binding.ts'
 import { WalwireError } from './errors.ts'
 import { passwordMessage, saslInitialResponse, saslResponse } from './frontend.ts'
 import { md5Answer } from './md5.ts'
@@ -22,7 +23,13 @@ export interface Credentials {
   readonly password: () => Promise<string | undefined>
   /** Methods that the caller accepts; undefined accepts all. */
   readonly accepted: ReadonlySet<AuthenticationMethod> | undefined
+  readonly channelBinding: ChannelBindingMode
+  /** The hash of the server's certificate; undefined without TLS. See {@link serverEndPoint}. */
+  readonly endPoint: Uint8Array | undefined
 }
+
+/** Whether SCRAM is tied to the TLS connection; `prefer`: where both sides can. */
+export type ChannelBindingMode = 'disable' | 'prefer' | 'require'
 
 /** How far an authentication has come; begins as {@link unauthenticated}. */
 export type AuthenticationState =
@@ -72,12 +79,12 @@ export async function authenticate(
     }
     case 'AuthenticationSASL': {
       expectStep(state, 'begin', message)
-      if (!message.mechanisms.includes(scramSha256)) throw unsupported(message.mechanisms.join(', ') || 'SASL')
-      accept('scram-sha-256', credentials)
-      const first = clientFirst(nonce())
+      const { mechanism, binding } = chooseMechanism(message.mechanisms, credentials)
+      accept('scram-sha-256', credentials, binding.kind === 'tls-server-end-point')
+      const first = clientFirst(nonce(), binding)
       return {
         state: { step: 'scram-first-sent', first, password: await passwordOf(credentials) },
-        send: saslInitialResponse(scramSha256, first.message),
+        send: saslInitialResponse(mechanism, first.message),
       }
     }
     case 'AuthenticationSASLContinue': {
@@ -104,6 +111,19 @@ export async function authenticate(
 }
 
 const scramSha256 = 'SCRAM-SHA-256'
+const scramSha256Plus = 'SCRAM-SHA-256-PLUS'
+
+function chooseMechanism(
+  offered: readonly string[],
+  { channelBinding, endPoint }: Credentials,
+): { mechanism: string; binding: ChannelBinding } {
+  const able = channelBinding !== 'disable' && endPoint !== undefined
+  if (able && offered.includes(scramSha256Plus)) {
+    return { mechanism: scramSha256Plus, binding: { kind: 'tls-server-end-point', hash: endPoint } }
+  }
+  if (!offered.includes(scramSha256)) throw unsupported(offered.join(', ') || 'SASL')
+  return { mechanism: scramSha256, binding: { kind: able ? 'not-offered' : 'none' } }
+}
 
 /** 18 random bytes, which base64 writes without padding; libpq uses as many. */
 function randomNonce(): string {
@@ -130,9 +150,17 @@ async function passwordOf(credentials: Credentials): Promise<string> {
   })
 }
 
-function accept(method: AuthenticationMethod, credentials: Credentials): void {
-  if (credentials.accepted === undefined || credentials.accepted.has(method)) return
+/** Refuses what the caller does not want, before a password is given out. */
+function accept(method: AuthenticationMethod, credentials: Credentials, bound = false): void {
   const asked = method === 'none' ? 'did not ask for authentication' : `asked for ${method} authentication`
+  if (credentials.channelBinding === 'require' && !bound) {
+    throw new WalwireError('auth_failed', {
+      what: 'the server was refused',
+      why: `it ${asked} without channel binding, and channel_binding=require demands it`,
+      hint: 'let the server have TLS and scram-sha-256 for this role, with nothing in between that ends TLS, or write channel_binding=prefer',
+    })
+  }
+  if (credentials.accepted === undefined || credentials.accepted.has(method)) return
   throw new WalwireError('auth_failed', {
     what: 'the server was refused',
     why: `it ${asked}, and require_auth allows ${[...credentials.accepted].join(', ') || 'nothing'}`,

@@ -28,6 +28,7 @@ export const keywords = {
   user: { env: 'PGUSER', supported: true },
   password: { env: 'PGPASSWORD', supported: true },
   passfile: { env: 'PGPASSFILE', supported: true },
+  channel_binding: { env: 'PGCHANNELBINDING', supported: true },
   require_auth: { env: 'PGREQUIREAUTH', supported: true },
   connect_timeout: { env: 'PGCONNECT_TIMEOUT', supported: true },
   options: { env: 'PGOPTIONS', supported: true },
@@ -49,11 +50,6 @@ export const keywords = {
     env: 'PGCLIENTENCODING',
     onlyValues: ['UTF8', 'utf8', 'UTF-8', 'utf-8', 'unicode', 'UNICODE'],
     reason: 'walwire always asks for UTF8',
-  },
-  channel_binding: {
-    env: 'PGCHANNELBINDING',
-    onlyValues: ['disable', 'prefer'],
-    reason: 'walwire has no SCRAM-SHA-256-PLUS yet',
   },
   gssencmode: { env: 'PGGSSENCMODE', onlyValues: ['disable', 'prefer'], reason: noKerberos },
   target_session_attrs: {

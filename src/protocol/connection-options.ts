@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream'
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
-import type { AuthenticationMethod } from './authentication.ts'
+import type { AuthenticationMethod, ChannelBindingMode } from './authentication.ts'
 
 /** Where a server is and how to get in: a URI, or an object. What is missing is filled in, see {@link resolveConnection}. */
 export type ConnectionInput = string | ConnectionOptions
@@ -36,7 +36,7 @@ export interface ConnectionOptions {
   readonly options?: string | undefined
   /** 1 (default): TCP keepalives. */
   readonly keepalives?: 0 | 1 | '0' | '1' | undefined
-  /** Seconds without traffic until the first keepalive; default 0, the system's. */
+  /** Seconds without traffic until the first keepalive; default 60, since a connection is silent while another one copies. 0 is the system's. */
   readonly keepalives_idle?: number | string | undefined
   /**
    * Default `prefer`; `verify-full` where `tls` or `sslrootcert=system` is given; `disable` where `connect` is.
@@ -55,8 +55,8 @@ export interface ConnectionOptions {
   readonly sslsni?: 0 | 1 | '0' | '1' | undefined
   readonly ssl_min_protocol_version?: 'TLSv1' | 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3' | undefined
   readonly ssl_max_protocol_version?: 'TLSv1' | 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3' | undefined
-  /** `require` is not supported. */
-  readonly channel_binding?: 'disable' | 'prefer' | undefined
+  /** Default `prefer`: SCRAM proves the password for this TLS connection alone, where the server can. */
+  readonly channel_binding?: ChannelBindingMode | undefined
   /** `require` is not supported. */
   readonly gssencmode?: 'disable' | 'prefer' | undefined
   readonly target_session_attrs?: 'any' | undefined
@@ -89,6 +89,7 @@ export interface ResolvedConnection {
   readonly password: () => Promise<string | undefined>
   /** Methods that are accepted, or undefined for all. */
   readonly acceptedMethods: ReadonlySet<AuthenticationMethod> | undefined
+  readonly channelBinding: ChannelBindingMode
   /** `disable` for Unix sockets, whatever was asked for. */
   readonly sslmode: SslMode
   /** For tls.connect, without the socket; undefined for `disable`. */

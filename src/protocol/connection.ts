@@ -58,9 +58,10 @@ export class Connection {
     const { description, connectTimeoutMs: timeoutMs } = resolved
     const { signal, onNotice, maxBufferedBytes = defaultMaxBufferedBytes } = options
     return withinLimits({ timeoutMs, signal, what: `connect to ${description}` }, async (attempt) => {
-      const opened = await openStream(resolved, attempt)
-      const link = new Link({ ...opened, description, maxBufferedBytes, onNotice })
-      const connection = new Connection(resolved, link, await logIn(link, resolved, options, attempt))
+      const { stream, encrypted, certificate } = await openStream(resolved, attempt)
+      const link = new Link({ stream, encrypted, description, maxBufferedBytes, onNotice })
+      const key = await logIn(link, resolved, options, certificate, attempt)
+      const connection = new Connection(resolved, link, key)
       // unknown before 17, so it cannot be in the startup packet, which is sent before the version is known
       if (connection.serverVersion >= 170_000) await connection.query('SET transaction_timeout = 0')
       return connection

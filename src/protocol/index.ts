@@ -2,7 +2,7 @@
  * Bytes and sockets: framing, messages, authentication, a connection over a raw socket, replication commands.
  * In 0.x this layer may still change between minor versions.
  */
-export type { AuthenticationMethod } from './authentication.ts'
+export type { AuthenticationMethod, ChannelBindingMode } from './authentication.ts'
 export type { AuthenticationMessage } from './authentication-messages.ts'
 export * from './backend.ts'
 export { Connection, type OpenOptions, type SideMessage } from './connection.ts'

@@ -2,6 +2,7 @@ import type { Attempt } from './attempt.ts'
 import { authenticate, unauthenticated } from './authentication.ts'
 import type { AuthenticationMessage } from './authentication-messages.ts'
 import type { BackendKeyData, BackendMessage } from './backend.ts'
+import { serverEndPoint } from './channel-binding.ts'
 import type { ResolvedConnection } from './connection-options.ts'
 import { ProtocolError } from './errors.ts'
 import { startupMessage } from './frontend.ts'
@@ -12,6 +13,7 @@ import { notPostgres } from './tls.ts'
 /**
  * Sends the startup message, authenticates, and waits for the session to be ready.
  *
+ * @param certificate the server's, in DER, where there is TLS
  * @returns what a cancel request needs, if the server gave it
  * @see https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-START-UP
  */
@@ -19,11 +21,18 @@ export async function logIn(
   link: Link,
   resolved: ResolvedConnection,
   wishes: SessionWishes,
+  certificate: Uint8Array | undefined,
   attempt: Attempt,
 ): Promise<BackendKeyData | undefined> {
   attempt.step = 'waiting for authentication to begin'
   link.write(startupMessage(startupParameters(resolved, wishes)))
-  const credentials = { user: resolved.user, password: resolved.password, accepted: resolved.acceptedMethods }
+  const credentials = {
+    user: resolved.user,
+    password: resolved.password,
+    accepted: resolved.acceptedMethods,
+    channelBinding: resolved.channelBinding,
+    endPoint: certificate === undefined ? undefined : serverEndPoint(certificate),
+  }
   let state = unauthenticated
   let key: BackendKeyData | undefined
   let message = await firstMessage(link, resolved)

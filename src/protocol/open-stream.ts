@@ -8,6 +8,8 @@ import { secure } from './tls.ts'
 export interface OpenStream {
   readonly stream: Duplex
   readonly encrypted: boolean
+  /** The server's certificate, in DER; undefined without TLS. */
+  readonly certificate: Uint8Array | undefined
 }
 
 /**
@@ -21,8 +23,12 @@ export async function openStream(
   mustEncrypt = false,
 ): Promise<OpenStream> {
   const stream = await dial(resolved, attempt)
-  if (resolved.tls === undefined) return { stream, encrypted: false }
+  if (resolved.tls === undefined) return { stream, encrypted: false, certificate: undefined }
   const sslmode = mustEncrypt && resolved.sslmode === 'prefer' ? 'require' : resolved.sslmode
   const secured = await secure(stream, { description: resolved.description, options: resolved.tls, sslmode }, attempt)
-  return { stream: secured ?? stream, encrypted: secured !== undefined }
+  return {
+    stream: secured ?? stream,
+    encrypted: secured !== undefined,
+    certificate: secured?.getPeerX509Certificate()?.raw,
+  }
 }

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import { join } from 'node:path'
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
-import type { AuthenticationMethod } from './authentication.ts'
+import type { AuthenticationMethod, ChannelBindingMode } from './authentication.ts'
 import type { KeywordName } from './connection-keywords.ts'
 import type { ConnectionInput, Endpoint, ResolvedConnection, SslMode } from './connection-options.ts'
 import { bad, type ConnectionValues, connectionValues } from './connection-values.ts'
@@ -55,6 +55,7 @@ export async function resolveConnection(
     dbname,
     password: await passwordOf(values, { host, hostaddr, port, dbname, user }, surroundings, warnings),
     acceptedMethods: acceptedMethods(text.get('require_auth')),
+    channelBinding: channelBindingOf(text.get('channel_binding')),
     sslmode,
     tls: sslmode === 'disable' ? undefined : await tlsOf(values, sslmode, host, surroundings),
     connectTimeoutMs: connectTimeoutOf(get('connect_timeout')),
@@ -249,6 +250,12 @@ function flag(text: ConnectionValues['text'], name: KeywordName): boolean | unde
   if (value === undefined) return undefined
   if (value !== '0' && value !== '1') throw bad(`${name} is ${JSON.stringify(value)}`, 'write 0 or 1')
   return value === '1'
+}
+
+function channelBindingOf(text: string | undefined): ChannelBindingMode {
+  if (text === undefined) return 'prefer'
+  if (text === 'disable' || text === 'prefer' || text === 'require') return text
+  throw bad(`channel_binding is ${JSON.stringify(text)}`, 'write disable, prefer or require')
 }
 
 const ownMethods: readonly AuthenticationMethod[] = ['none', 'password', 'md5', 'scram-sha-256']

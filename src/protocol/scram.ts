@@ -1,10 +1,11 @@
 import { createHash, createHmac, pbkdf2, timingSafeEqual } from 'node:crypto'
 import { promisify } from 'node:util'
+import type { ChannelBinding } from './channel-binding.ts'
 import { WalwireError } from './errors.ts'
 import { saslprep } from './saslprep.ts'
 
 /**
- * The client's side of SCRAM-SHA-256, step by step: {@link clientFirst}, {@link readServerFirst}, {@link clientFinal},
+ * The client's side of SCRAM-SHA-256 and SCRAM-SHA-256-PLUS, step by step: {@link clientFirst}, {@link readServerFirst}, {@link clientFinal},
  * {@link verifyServerFinal}. Each takes what the one before gave; none does I/O.
  *
  * @see https://www.rfc-editor.org/rfc/rfc5802 and https://www.rfc-editor.org/rfc/rfc7677
@@ -12,12 +13,7 @@ import { saslprep } from './saslprep.ts'
  */
 
 const deriveKey = promisify(pbkdf2)
-
-/**
- * "I do not do channel binding." `y` ("I do, and think that you do not") would be a lie here: walwire has no
- * SCRAM-SHA-256-PLUS, and a server that has it would take the `y` for somebody who removed it from the list.
- */
-const gs2Header = 'n,,'
+const noBytes = new Uint8Array(0)
 
 /**
  * The most rounds that a server may ask for. Each costs the client's CPU before it knows who asks; PostgreSQL's default
@@ -28,8 +24,13 @@ export const maxScramIterations = 10_000_000
 
 export interface ClientFirst {
   readonly nonce: string
-  /** To be sent in SASLInitialResponse. */
+  /** To be sent in SASLInitialResponse: {@link header}, then {@link bare}. */
   readonly message: string
+  /** What it says about channel binding. */
+  readonly header: string
+  /** The rest, which both sides sign. */
+  readonly bare: string
+  readonly binding: ChannelBinding
 }
 
 export interface ServerFirst {
@@ -49,10 +50,25 @@ export interface ClientFinal {
 
 /**
  * @param nonce random for each exchange: printable ASCII without a comma
+ * @param user stays empty with PostgreSQL, which takes the one in the startup message
  */
-export function clientFirst(nonce: string): ClientFirst {
-  // the user's name stays empty: the server takes the one in the startup message
-  return { nonce, message: `${gs2Header}n=,r=${nonce}` }
+export function clientFirst(nonce: string, binding: ChannelBinding = { kind: 'none' }, user = ''): ClientFirst {
+  const header = gs2Header(binding)
+  const bare = `n=${user},r=${nonce}`
+  return { nonce, message: `${header}${bare}`, header, bare, binding }
+}
+
+function gs2Header(binding: ChannelBinding): string {
+  switch (binding.kind) {
+    case 'none':
+      return 'n,,'
+    case 'not-offered':
+      return 'y,,'
+    case 'tls-server-end-point':
+      return 'p=tls-server-end-point,,'
+    default:
+      return binding satisfies never
+  }
 }
 
 const serverFirstText = /^r=([\x21-\x2b\x2d-\x7e]+),s=([A-Za-z0-9+/]+={0,2}),i=([1-9][0-9]*)(?:,.*)?$/s
@@ -85,8 +101,11 @@ export function readServerFirst(first: ClientFirst, message: string): ServerFirs
 
 /** Proves the password, without blocking the event loop for the iterations. */
 export async function clientFinal(challenge: ServerFirst, password: string): Promise<ClientFinal> {
-  const withoutProof = `c=${Buffer.from(gs2Header).toString('base64')},r=${challenge.nonce}`
-  const authMessage = `${challenge.first.message.slice(gs2Header.length)},${challenge.message},${withoutProof}`
+  const { header, bare, binding } = challenge.first
+  // repeated under the signature, so that nobody in between can have changed what the first message said
+  const channel = Buffer.concat([Buffer.from(header), binding.kind === 'tls-server-end-point' ? binding.hash : noBytes])
+  const withoutProof = `c=${channel.toString('base64')},r=${challenge.nonce}`
+  const authMessage = `${bare},${challenge.message},${withoutProof}`
   const salted = await deriveKey(saslprep(password), challenge.salt, challenge.iterations, 32, 'sha256')
   const clientKey = hmac(salted, 'Client Key')
   const clientSignature = hmac(createHash('sha256').update(clientKey).digest(), authMessage)

@@ -1,12 +1,12 @@
 import type { BeginMessage, CommitMessage, LogicalMessage, OriginMessage } from '../decoder/messages.ts'
 import type { PgoutputSink } from '../decoder/pgoutput.ts'
-import { type Relation, type Row, sameRelation } from '../decoder/relation.ts'
+import type { Relation, Row } from '../decoder/relation.ts'
 import { WalwireError } from '../protocol/errors.ts'
 import { formatLsn, type Lsn, lsnFromHalves, parseLsn } from '../protocol/lsn.ts'
+import type { AnnouncedRelations } from './announced-relations.ts'
 import type { Batch } from './batch.ts'
 import type { DeleteEvent, Event, Transaction, UpdateEvent } from './events.ts'
 import type { Position } from './position.ts'
-import { describeChange } from './relation-change.ts'
 
 /** When a batch is full. */
 export interface BatchLimits {
@@ -16,9 +16,6 @@ export interface BatchLimits {
 
 /** A transaction that is being received; the public face of it is read-only. */
 type OpenTransaction = { -readonly [Field in keyof Transaction]: Transaction[Field] }
-
-/** The schema of each table as the consumer was last told, in one run. */
-export type AnnouncedRelations = Map<number, Relation>
 
 /**
  * Makes events, batches and positions of a decoded stream. It holds all rules about what is delivered and where a batch
@@ -210,7 +207,8 @@ export class Assembler implements PgoutputSink {
     }
     // It comes on its own, between transactions, and its LSN is the end of its record: one that ends at `stop` is before it.
     if (this.#stop !== undefined && lsn > this.#stop) {
-      this.#reachStop(this.#stop)
+      // `stop` may lie inside the record: as a position it would leave the message out
+      this.#stopped = true
       return
     }
     if (lsn <= this.#lsn) return
@@ -326,18 +324,9 @@ export class Assembler implements PgoutputSink {
   }
 
   #announce(relation: Relation, tx: Transaction): void {
-    const before = this.#announced.get(relation.oid)
-    this.#announced.set(relation.oid, relation)
-    // after a reconnection the same schema is another object
-    if (before === undefined || !sameRelation(before, relation)) {
-      this.#events.push({
-        kind: 'relation',
-        table: relation.table,
-        relation,
-        lsn: this.#currentLsn(),
-        tx,
-        change: before === undefined ? null : describeChange(before, relation),
-      })
+    const change = this.#announced.announce(relation)
+    if (change !== undefined) {
+      this.#events.push({ kind: 'relation', table: relation.table, relation, lsn: this.#currentLsn(), tx, change })
     }
     this.#lastAnnounced = relation
   }

@@ -18,8 +18,9 @@ export async function endStream(connection: Connection, stream: Stream, begunMs:
   stream.finish()
   const left = connection.endCopy()
   if (!(await within(left, Math.min(drainMs, begunMs + destroyMs - performance.now())))) {
-    await within(connection.cancel(), begunMs + destroyMs - performance.now())
-    await within(left, begunMs + destroyMs - performance.now())
+    const remainingMs = begunMs + destroyMs - performance.now()
+    connection.cancel(AbortSignal.timeout(Math.max(0, Math.floor(remainingMs)))).catch(() => {})
+    await within(left, remainingMs)
   }
   connection.destroy()
 }

@@ -26,7 +26,7 @@ export interface FollowOptions {
   readonly snapshot?: 'initial' | 'never' | 'only' | undefined
   /** The slot lives as long as the feed's connection. Default false; true for `snapshot: 'only'` without a slot. */
   readonly temporary?: boolean | undefined
-  /** Aborting it makes the pending pull reject with its reason. */
+  /** Aborting it makes the pending pull, or else the next one, reject with its reason. {@link Feed.close} then tells when all is closed. */
   readonly signal?: AbortSignal | undefined
   /** Most events in a batch. Default 10,000. */
   readonly maxBatchRows?: number | undefined

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { TypeRegistry } from '../decoder/types/registry.ts'
 import { WalwireError } from '../protocol/errors.ts'
 import { type Lsn, type LsnInput, parseLsn } from '../protocol/lsn.ts'
 import type { FollowOptions } from './feed.ts'
@@ -24,8 +25,31 @@ export interface FollowSettings extends Omit<FollowOptions, 'publication' | 'sto
 /** What a slot may be called: lower-case letters, digits and underscores, up to 63 bytes (slot.c, ReplicationSlotValidateName). */
 const slotName = /^[a-z0-9_]{1,63}$/
 
+const knownOptions = {
+  connection: true,
+  publication: true,
+  slot: true,
+  start: true,
+  stop: true,
+  snapshot: true,
+  temporary: true,
+  signal: true,
+  maxBatchRows: true,
+  maxBatchBytes: true,
+  maxBufferedBytes: true,
+  slotTimeoutMs: true,
+  types: true,
+  values: true,
+  logger: true,
+} satisfies Record<keyof FollowOptions, true>
+
 /** @throws {WalwireError} `bad_option`, or `position_malformed` for `start`. */
 export function checkFollowOptions(options: FollowOptions): FollowSettings {
+  const unknown = Object.keys(options).find((name) => !Object.hasOwn(knownOptions, name))
+  if (unknown !== undefined) reject(unknown, 'there is no such option', `use ${Object.keys(knownOptions).join(', ')}`)
+  if (options.publication === undefined) reject('publication', 'it is missing', "name a publication: 'shop'")
+  // whatever is wrong with them is said here and not in the middle of connecting
+  new TypeRegistry({ overrides: options.types, values: options.values })
   const publications = typeof options.publication === 'string' ? [options.publication] : [...options.publication]
   if (publications.length === 0 || publications.some((name) => typeof name !== 'string' || name === '')) {
     reject('publication', 'it names no publication', "give the name of a publication, or several in an array: 'shop'")

@@ -78,7 +78,7 @@ class FollowFeed implements Feed {
   status(): FeedStatus {
     const { progress, stream, snapshot, bufferedBytes } = this.#run
     const server = stream && (stream.server ?? stream.received)
-    const acknowledged = progress.acknowledged && flushLsn(progress.acknowledged)
+    const acknowledged = progress.acknowledged?.phase === 'stream' ? flushLsn(progress.acknowledged) : undefined
     return {
       phase: this.#phase,
       received: stream && formatLsn(stream.received),

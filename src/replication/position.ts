@@ -67,7 +67,7 @@ export function comparePositions(a: Position, b: Position): number {
   }
   return (
     // a slot that was made anew begins later than the one before it ended
-    (a.phase === 'new' || b.phase === 'new' ? 0 : compareLsn(a.consistentPoint ?? '0/0', b.consistentPoint ?? '0/0')) ||
+    (a.consistentPoint && b.consistentPoint ? compareLsn(a.consistentPoint, b.consistentPoint) : 0) ||
     phases.indexOf(a.phase) - phases.indexOf(b.phase) ||
     compareLsn(a.lsn, b.lsn) ||
     snapshotProgress(a) - snapshotProgress(b) ||

@@ -1,4 +1,5 @@
-import type { Column, Relation, ReplicaIdentity } from '../decoder/relation.ts'
+import { replicaIdentities } from '../decoder/messages.ts'
+import type { Column, Relation } from '../decoder/relation.ts'
 import { WalwireError } from '../protocol/errors.ts'
 import { quoteIdentifier, quoteLiteral } from '../protocol/quote.ts'
 import { copyCommand } from './copy-command.ts'
@@ -41,8 +42,7 @@ export async function readPublications(
   names: readonly string[],
   version: number,
 ): Promise<PublishedTable[]> {
-  const publications = parsePublications(await queryRows(connection, publicationsSql(names)))
-  checkPublications(names, publications)
+  const publications = await findPublications(connection, names)
   const entries = new PublicationEntries(
     parseMemberships(await queryRows(connection, membershipsSql(publications, version))),
   )
@@ -80,22 +80,20 @@ export async function readPublications(
   })
 }
 
-const replicaIdentities: Readonly<Record<string, ReplicaIdentity>> = {
-  d: 'default',
-  n: 'nothing',
-  f: 'full',
-  i: 'index',
-}
-
 function asColumn(attribute: AttributeFacts, replicaIdentity: string): Column {
   const { name, typeSchema, typeName, typeOid, typmod, inIdentityIndex } = attribute
   const type = typeSchema === 'pg_catalog' ? typeName : `${typeSchema}.${typeName}`
   return { name, type, typeOid, typmod, key: replicaIdentity === 'f' || inIdentityIndex }
 }
 
-function checkPublications(names: readonly string[], publications: readonly Publication[]): void {
+/** Finds publications by name. @throws {WalwireError} `publication_missing` naming those that are not there. */
+export async function findPublications(
+  connection: Queryable,
+  names: readonly string[],
+): Promise<readonly Publication[]> {
+  const publications = parsePublications(await queryRows(connection, publicationsSql(names)))
   const missing = [...new Set(names)].filter((name) => !publications.some((publication) => publication.name === name))
-  if (missing.length === 0) return
+  if (missing.length === 0) return publications
   throw new WalwireError('publication_missing', {
     what: `${missing.length === 1 ? 'publication' : 'publications'} ${missing.join(', ')} cannot be followed`,
     why: `there ${missing.length === 1 ? 'is no publication of that name' : 'are no publications of these names'} in this database`,

@@ -1,9 +1,10 @@
 import { type ErrorCode, WalwireError } from '../protocol/errors.ts'
+import { errorFieldsOf } from '../protocol/server-error.ts'
 
 interface Meaning {
   readonly sqlstate: string
-  /** Tells apart what shares a SQLSTATE, by words of the server's English message. */
-  readonly text?: RegExp
+  /** Tells apart what shares a SQLSTATE, by the server's function, which unlike the message is never translated. */
+  readonly routines?: readonly string[]
   readonly code: ErrorCode
   readonly hint: string
 }
@@ -17,7 +18,7 @@ const meanings: readonly Meaning[] = [
   },
   {
     sqlstate: '42704',
-    text: /publication/i,
+    routines: ['get_publication_oid'],
     code: 'publication_missing',
     hint: 'the publication did not exist when the change was made, or was dropped since; make it, and begin with a new slot and snapshot',
   },
@@ -28,9 +29,21 @@ const meanings: readonly Meaning[] = [
   },
   {
     sqlstate: '55000',
-    text: /can no longer|invalidated|exceeded the maximum reserved size/i,
+    // where versions 14 to 18 find a slot invalidated
+    routines: [
+      'StartLogicalReplication',
+      'CreateDecodingContext',
+      'ReplicationSlotAcquire',
+      'RaiseSlotInvalidationError',
+    ],
     code: 'slot_invalidated',
     hint: 'what the slot held was removed; drop it, begin again with a new snapshot, and see max_slot_wal_keep_size',
+  },
+  {
+    sqlstate: '55000',
+    routines: ['exec_replication_command'],
+    code: 'server_stopping',
+    hint: 'the server is stopping; begin again at the stored position when it is back',
   },
   {
     sqlstate: '42501',
@@ -41,9 +54,13 @@ const meanings: readonly Meaning[] = [
 
 /** Gives an error that came out of a replication command or a stream its own code, and the slot's name. */
 export function asReplicationError(error: unknown, slot: string): unknown {
-  if (!(error instanceof WalwireError) || error.sqlstate === undefined) return error
-  const meaning = meanings.find(({ sqlstate, text }) => sqlstate === error.sqlstate && (text?.test(error.why) ?? true))
-  if (meaning === undefined || error.code !== 'server_error') return error
+  const fields = errorFieldsOf(error)
+  if (!(error instanceof WalwireError) || error.code !== 'server_error' || fields === undefined) return error
+  const meaning = meanings.find(
+    ({ sqlstate, routines }) =>
+      sqlstate === fields.code && (routines === undefined || routines.includes(fields.routine ?? '')),
+  )
+  if (meaning === undefined) return error
   return new WalwireError(meaning.code, {
     what: `slot ${slot} cannot be streamed from`,
     why: error.why,

@@ -3,13 +3,14 @@ import { formatLsn, type Lsn, parseLsn } from '../protocol/lsn.ts'
 import { quoteLiteral } from '../protocol/quote.ts'
 import { dropReplicationSlotCommand, startReplicationCommand } from '../protocol/replication-commands.ts'
 import { errorFieldsOf, isFatal } from '../protocol/server-error.ts'
-import { type AnnouncedRelations, Assembler } from './assembler.ts'
+import { AnnouncedRelations } from './announced-relations.ts'
+import { Assembler } from './assembler.ts'
 import type { Batch } from './batch.ts'
 import { endStream, within } from './ending.ts'
 import type { FollowSettings } from './follow-options.ts'
 import type { Position } from './position.ts'
 import { Progress } from './progress.ts'
-import { type PublishedTable, readPublications } from './publication.ts'
+import { findPublications, type PublishedTable, readPublications } from './publication.ts'
 import { asReplicationError } from './replication-error.ts'
 import { Session } from './session.ts'
 import { dropSlot, readSlot } from './slot.ts'
@@ -25,6 +26,8 @@ const maxSnapshotAttempts = 5
 const leftoverDeadlineMs = 5_000
 /** At the end, the acknowledgement of the batch in hand may come until then, */
 const lastAckMs = 600
+/** a slot that is being made has until then to be given up, */
+const giveUpMs = 750
 /** and a slot that nobody will continue is dropped until then, from the end of the loop. */
 const dropUntilMs = 950
 
@@ -35,13 +38,15 @@ const dropUntilMs = 950
 export class Run {
   readonly progress = new Progress()
   readonly #settings: FollowSettings
-  readonly #announced: AnnouncedRelations = new Map()
+  readonly #announced = new AnnouncedRelations()
   readonly #abort = new AbortController()
   #session: Session | undefined
   #stream: Stream | undefined
   #snapshot: Snapshot | undefined
-  /** This run made the slot, and nothing since then was acknowledged: nobody will continue it, so it goes with the run. */
+  /** This run made the slot, and nobody can hold a position that continues it: it goes with the run. */
   #unclaimedSlot = false
+  /** A slot is being made. */
+  #creation: Promise<unknown> | undefined
   #temporarySlotMade = false
   #acknowledgedAll: (() => void) | undefined
   #ending = false
@@ -68,7 +73,7 @@ export class Run {
   /** The caller stored a position. @throws {WalwireError} as {@link Progress.acknowledge} */
   acknowledge(position: Position): void {
     if (!this.progress.acknowledge(position)) return
-    if (position.phase !== 'new') this.#unclaimedSlot = false
+    if (position.phase === 'snapshot') this.#unclaimedSlot = false
     this.#stream?.acknowledged()
     if (this.progress.allAcknowledged) this.#acknowledgedAll?.()
   }
@@ -78,19 +83,29 @@ export class Run {
     try {
       const session = await Session.open(this.#settings, this.#abort.signal)
       this.#session = session
+      if (this.#ending) {
+        session.destroy()
+        return undefined
+      }
       for await (const batch of this.#plan(session)) {
         // it would be taken for delivered, and nobody takes it any more
         if (this.#ending) return undefined
         this.progress.deliver(batch.position)
+        // the caller may be storing it, acknowledged or not: without the slot it could not be continued
+        if (batch.position.phase === 'stream') this.#unclaimedSlot = false
         yield batch
       }
     } catch (error) {
-      // a query that fails because its connection is gone says less than why that went
-      const failure = this.#session?.failure ?? (isLastWord(error) ? error : undefined)
-      if (failure !== undefined && this.#temporarySlotMade) throw temporarySlotLost(failure, this.#settings.slot)
-      throw asReplicationError(failure ?? error, this.#settings.slot)
+      throw this.#explain(error)
     }
     return undefined
+  }
+
+  /** Why the run failed: a query that failed because its connection is gone says less than why that went. */
+  #explain(error: unknown): unknown {
+    const lost = isConnectionLoss(error) ? (this.#session?.failure ?? error) : undefined
+    if (lost !== undefined && this.#temporarySlotMade) return temporarySlotLost(lost, this.#settings.slot)
+    return asReplicationError(lost ?? error, this.#settings.slot)
   }
 
   /**
@@ -111,6 +126,7 @@ export class Run {
     const session = this.#session
     if (session === undefined) return
     session.closeWorkers()
+    if (this.#creation !== undefined) await within(this.#creation, begunMs + giveUpMs - performance.now())
     const pid = session.replication.processId
     if (this.#stream !== undefined) await endStream(session.replication, this.#stream, begunMs)
     if (this.#unclaimedSlot) {
@@ -127,15 +143,16 @@ export class Run {
   async *#plan(session: Session): AsyncGenerator<Batch, undefined> {
     const { slot: name, start, temporary, snapshot, publications } = this.#settings
     const slot = await readSlot(session.ordinary, name)
-    const history = await session.readHistory()
+    const history = isPosition(start) ? await session.readHistory(start.timeline) : []
     const plan = planStart({ start, slotName: name, temporary, snapshot, publications }, session.server, slot, history)
-    // before anything is made or sent: up to 17 the server says only at the first change that one is missing
-    await readPublications(session.ordinary, publications, session.server.version)
+    // Before anything is made or sent: up to 17 the server says only at the first change that one is missing.
     if (plan.kind === 'continue') {
+      await findPublications(session.ordinary, publications)
       this.progress.continueFrom(plan.position)
       if (plan.waitFor !== undefined) await session.waitFor(plan.waitFor, this.#abort.signal)
       yield* this.#follow(session, plan.position, plan.from)
     } else {
+      await readPublications(session.ordinary, publications, session.server.version)
       yield* this.#begin(session, plan)
     }
     return undefined
@@ -211,6 +228,7 @@ export class Run {
         replaced,
         base,
         limits: { maxBatchRows, maxBatchBytes },
+        logger,
       })
       this.#snapshot = snapshot
       logger.info({ tables: tables.length, lsn: formatLsn(at) }, 'the snapshot begins')
@@ -238,7 +256,7 @@ export class Run {
     snapshot: 'export' | 'nothing',
   ): Promise<{ consistentPoint: Lsn; snapshotName: string }> {
     const { slot, temporary, slotTimeoutMs, logger } = this.#settings
-    const made = await createSlot(session.replication, session.ordinary, {
+    const creation = createSlot(session.replication, session.ordinary, {
       name: slot,
       temporary,
       snapshot,
@@ -246,10 +264,14 @@ export class Run {
       logger,
       version: session.server.version,
       signal: this.#abort.signal,
+    }).then((made) => {
+      this.#unclaimedSlot = !temporary
+      this.#temporarySlotMade = temporary
+      return made
     })
-    this.#unclaimedSlot = !temporary
-    this.#temporarySlotMade = temporary
-    return { consistentPoint: made.consistentPoint, snapshotName: made.snapshotName ?? '' }
+    this.#creation = creation
+    const { consistentPoint, snapshotName } = await creation
+    return { consistentPoint, snapshotName: snapshotName ?? '' }
   }
 
   /** Streams from a position of the slot that was read before, once it is sure that nobody moved the slot since. */
@@ -276,6 +298,7 @@ export class Run {
     for (;;) {
       const batch = await stream.next()
       if (batch === undefined) return undefined
+      if (server.inRecovery) await session.checkStillStandby()
       yield batch
     }
   }
@@ -295,10 +318,16 @@ function ended(): WalwireError {
   })
 }
 
-/** The server said it before it closed the connection, which may not have been noticed yet. */
-function isLastWord(error: unknown): error is WalwireError {
+function isPosition(start: FollowSettings['start']): start is Position {
+  return typeof start === 'object'
+}
+
+/** Without a connection there is no telling more; a FATAL is said before the connection closes, which may come unnoticed. */
+function isConnectionLoss(error: unknown): error is WalwireError {
+  if (!(error instanceof WalwireError)) return false
   const fields = errorFieldsOf(error)
-  return error instanceof WalwireError && fields !== undefined && isFatal(fields)
+  const isLastWord = fields !== undefined && isFatal(fields)
+  return isLastWord || error.code === 'connection_closed' || error.code === 'connection_lost'
 }
 
 /** A new temporary slot would begin later: a gap that nobody sees. */

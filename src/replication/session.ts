@@ -3,10 +3,11 @@ import { PgoutputDecoder } from '../decoder/pgoutput.ts'
 import { TypeRegistry } from '../decoder/types/registry.ts'
 import { Connection, type OpenOptions } from '../protocol/connection.ts'
 import type { ResolvedConnection } from '../protocol/connection-options.ts'
-import type { WalwireError } from '../protocol/errors.ts'
+import { WalwireError } from '../protocol/errors.ts'
 import type { Lsn } from '../protocol/lsn.ts'
 import { resolveConnection } from '../protocol/resolve-connection.ts'
 import type { FollowSettings } from './follow-options.ts'
+import { queryRows } from './queryable.ts'
 import { asReplicationRefusal, checkServer, readServerFacts, type ServerFacts } from './server-facts.ts'
 import { readTimelineHistory, type TimelineSwitch } from './timeline-history.ts'
 import { readTypes } from './type-catalog.ts'
@@ -15,6 +16,7 @@ import { waitForLsn } from './wait-for-lsn.ts'
 /** Data in this encoding is whatever bytes the clients sent: nobody has checked that it is text. */
 const uncheckedEncoding = 'SQL_ASCII'
 
+const cancelMs = 500
 /** What a primary has written it flushes within moments. */
 const flushTimeoutMs = 10_000
 
@@ -61,21 +63,36 @@ export class Session {
   /** @throws {WalwireError} what the connections throw, and {@link checkServer} */
   static async open(settings: FollowSettings, signal: AbortSignal): Promise<Session> {
     const resolved = await resolveConnection(settings.connection)
-    const open = (replication: 'database' | undefined) =>
-      connect(resolved, { replication, signal, maxBufferedBytes: settings.maxBufferedBytes })
-    const replication = await open('database').catch((error: unknown) => {
-      throw asReplicationRefusal(error, resolved.user)
-    })
+    for (const warning of resolved.warnings) settings.logger.warn({}, warning)
+    const opened: Connection[] = []
+    const destroyAll = () => {
+      for (const connection of opened) connection.destroy()
+    }
+    const open = async (replication: 'database' | undefined) => {
+      const connection = await connect(resolved, {
+        replication,
+        signal,
+        maxBufferedBytes: settings.maxBufferedBytes,
+      })
+      opened.push(connection)
+      return connection
+    }
+    // an abort must also end the wait for an answer to a question
+    signal.addEventListener('abort', destroyAll)
     try {
+      const replication = await open('database').catch((error: unknown) => {
+        throw asReplicationRefusal(error, resolved.user)
+      })
       const server = await readServerFacts(replication)
       checkServer(server)
       const ordinary = await open(undefined)
-      if (!signal.aborted) return new Session(settings, resolved, replication, ordinary, server)
-      ordinary.destroy()
-      throw signal.reason
+      signal.throwIfAborted()
+      return new Session(settings, resolved, replication, ordinary, server)
     } catch (error) {
-      replication.destroy()
+      destroyAll()
       throw error
+    } finally {
+      signal.removeEventListener('abort', destroyAll)
     }
   }
 
@@ -107,7 +124,11 @@ export class Session {
   /** Closes the workers; the other two connections are still needed to end well. */
   closeWorkers(): void {
     this.#closing = true
-    for (const worker of this.#workers) this.closeWorker(worker)
+    for (const worker of this.#workers) {
+      // a backend that waits for a lock does not notice that nobody waits for it any more
+      worker.cancel(AbortSignal.timeout(cancelMs)).catch(() => {})
+      this.closeWorker(worker)
+    }
   }
 
   destroy(): void {
@@ -125,9 +146,25 @@ export class Session {
     this.ordinary.destroy()
   }
 
-  /** The ancestors of the server's timeline; the first one has none. */
-  async readHistory(): Promise<readonly TimelineSwitch[]> {
-    return this.server.timeline > 1 ? readTimelineHistory(this.replication, this.server.timeline) : []
+  /** The ancestors of the server's timeline, where a position of another one is to be found among them. */
+  async readHistory(timeline: number): Promise<readonly TimelineSwitch[]> {
+    return timeline >= this.server.timeline ? [] : readTimelineHistory(this.replication, this.server.timeline)
+  }
+
+  /**
+   * A walsender lives on when its standby is promoted. The positions of this run would name the old timeline for what
+   * is on the new one, so the run ends before it delivers any.
+   *
+   * @throws {WalwireError} `standby_promoted`
+   */
+  async checkStillStandby(): Promise<void> {
+    const [[inRecovery] = []] = await queryRows(this.ordinary, 'SELECT pg_catalog.pg_is_in_recovery()')
+    if (inRecovery === 't') return
+    throw new WalwireError('standby_promoted', {
+      what: 'the feed cannot go on as it began',
+      why: 'the server was a standby and was promoted, and positions must name its new timeline',
+      hint: 'begin again at the stored position',
+    })
   }
 
   /** Waits until the server can send up to this LSN. @throws {WalwireError} `position_ahead` */

@@ -14,7 +14,7 @@ import { type BlockerReport, blockersHint, describeBlockers, readSlotBlockers } 
 /** The connection that makes the slot: one with `replication=database`, and a way to interrupt its command. */
 export interface SlotConnection extends CommandConnection {
   /** Sends a CancelRequest for whatever command is running. */
-  cancel(): Promise<void>
+  cancel(signal?: AbortSignal): Promise<void>
 }
 
 /** Which slot to make, and how long that may take. */
@@ -104,7 +104,7 @@ interface Creation {
 /** Interrupts the creation: at the next check for interrupts the server ends the command and removes what it has of the slot. */
 async function giveUp({ replication, ordinary, request, pid, creation, report }: Creation): Promise<CreatedSlot> {
   const { name, temporary, signal, logger } = request
-  settle(replication.cancel())
+  settle(replication.cancel(AbortSignal.timeout(cancelGraceMs + terminateGraceMs)))
   let outcome = await waitFor(creation, cancelGraceMs)
   if (outcome === undefined) {
     // A cancel request takes a connection of its own, which a pooler or a firewall may swallow.

@@ -8,11 +8,14 @@ import { ProtocolError, WalwireError } from '../protocol/errors.ts'
 import { formatLsn, type Lsn } from '../protocol/lsn.ts'
 import { quoteIdentifier, quoteLiteral } from '../protocol/quote.ts'
 import { errorFieldsOf } from '../protocol/server-error.ts'
-import type { AnnouncedRelations, BatchLimits } from './assembler.ts'
+import type { AnnouncedRelations } from './announced-relations.ts'
+import type { BatchLimits } from './assembler.ts'
 import type { Batch } from './batch.ts'
 import type { Event } from './events.ts'
+import type { Logger } from './logger.ts'
 import type { Position, SnapshotTable } from './position.ts'
 import type { PublishedTable } from './publication.ts'
+import { queryRows } from './queryable.ts'
 import { isUnchanged } from './table-fingerprint.ts'
 
 /** What a snapshot is read with. */
@@ -30,6 +33,7 @@ export interface SnapshotParts {
   readonly announced: AnnouncedRelations
   /** By OID: the tables of which the consumer may have rows already. */
   readonly replaced: Set<number> | 'all'
+  readonly logger: Logger
   /** What the positions of the snapshot have besides its tables. */
   readonly base: Position
   readonly limits: BatchLimits
@@ -48,7 +52,7 @@ export class TableChanged extends Error {
 }
 
 /** SQLSTATEs with which a copy fails when its table was dropped or altered after the snapshot. */
-const changedTableStates = new Set(['42P01', '42703', '42704', '42809', '3F000', 'XX000'])
+const changedTableStates = new Set(['42P01', '42703', '42704', '42809', '3F000'])
 
 /**
  * Copies the tables of one exported snapshot and cuts the rows into batches. One worker reads the tables one after the
@@ -96,9 +100,9 @@ export class Snapshot {
     const { worker, announced, replaced, at } = this.#parts
     await this.#begin(table)
     const { relation } = table
-    if (announced.get(relation.oid) !== relation) {
-      announced.set(relation.oid, relation)
-      this.#events.push({ kind: 'relation', table: relation.table, relation, lsn: at, tx: undefined, change: null })
+    const change = announced.announce(relation)
+    if (change !== undefined) {
+      this.#events.push({ kind: 'relation', table: relation.table, relation, lsn: at, tx: undefined, change })
     }
     this.#events.push({
       kind: 'snapshot-begin',
@@ -124,14 +128,27 @@ export class Snapshot {
     const { worker, ordinary, snapshotName } = this.#parts
     const { schema, name, oid, table: label } = table.relation
     try {
-      await worker.query(
+      const locking = worker.query(
         `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT ${quoteLiteral(snapshotName)}; ` +
           `LOCK TABLE ${quoteIdentifier(schema)}.${quoteIdentifier(name)} IN ACCESS SHARE MODE`,
       )
+      await whileWaiting(locking, () => this.#reportLockHolders(label))
       if (!(await isUnchanged(worker, ordinary, oid))) throw new TableChanged(label)
     } catch (error) {
       throw this.#asChanged(label, error)
     }
+  }
+
+  /** A migration that is open keeps the copy waiting, and slot and WAL with it. */
+  async #reportLockHolders(table: string): Promise<void> {
+    const { worker, ordinary, logger } = this.#parts
+    const holders = await queryRows(
+      ordinary,
+      `SELECT pid, usename, state, left(query, 200), date_trunc('second', now() - xact_start)
+      FROM pg_catalog.pg_stat_activity WHERE pid = ANY (pg_catalog.pg_blocking_pids(${worker.processId}))`,
+    )
+    const blockers = holders.map(([pid, role, state, query, age]) => ({ pid, role, state, query, age }))
+    logger.warn({ table, blockers }, `the copy of ${table} waits for a lock that another session holds`)
   }
 
   async *#copyRows(table: PublishedTable, index: number): AsyncGenerator<Batch, number> {
@@ -232,7 +249,7 @@ export class Snapshot {
     const sqlstate = errorFieldsOf(error)?.code
     if (sqlstate !== undefined && changedTableStates.has(sqlstate)) return new TableChanged(table, error)
     if (sqlstate === '42501' && error instanceof WalwireError) {
-      const policy = /row-level security/.test(error.message)
+      const policy = errorFieldsOf(error)?.routine === 'check_enable_rls'
       return new WalwireError(policy ? 'row_security' : 'not_permitted', {
         what: `table ${table} could not be copied`,
         why: error.why,
@@ -245,5 +262,25 @@ export class Snapshot {
       })
     }
     return error
+  }
+}
+
+const firstReportMs = 2_000
+const reportIntervalMs = 15_000
+
+/** Awaits something that may take long, and reports now and then that it does. A report that fails is none. */
+async function whileWaiting<T>(work: Promise<T>, report: () => Promise<void>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const schedule = (ms: number) => {
+    timer = setTimeout(() => {
+      report().catch(() => {})
+      schedule(reportIntervalMs)
+    }, ms)
+  }
+  schedule(firstReportMs)
+  try {
+    return await work
+  } finally {
+    clearTimeout(timer)
   }
 }

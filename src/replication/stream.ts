@@ -1,12 +1,18 @@
 import { performance } from 'node:perf_hooks'
-import { decodeRelation, postgresEpochMicros, type RelationMessage } from '../decoder/messages.ts'
+import { decodeRelation, type RelationMessage } from '../decoder/messages.ts'
 import type { PgoutputDecoder } from '../decoder/pgoutput.ts'
 import { backendTag } from '../protocol/backend.ts'
 import type { Connection } from '../protocol/connection.ts'
 import { ProtocolError, WalwireError } from '../protocol/errors.ts'
 import { type Lsn, lsnFromHalves } from '../protocol/lsn.ts'
 import { Reader } from '../protocol/reader.ts'
-import { encodeStandbyStatusUpdate, readPrimaryKeepalive } from '../protocol/replication-messages.ts'
+import {
+  encodeStandbyStatusUpdate,
+  postgresEpochMicros,
+  readPrimaryKeepalive,
+  replicationTag,
+  xLogDataLayout,
+} from '../protocol/replication-messages.ts'
 import type { Assembler } from './assembler.ts'
 import type { Batch } from './batch.ts'
 import { feedback, idleBatchDue, idleIntervalMs } from './feedback.ts'
@@ -34,10 +40,7 @@ export interface StreamParts {
   readonly stop: Lsn | undefined
 }
 
-/** XLogData: Byte1 'w', Int64 start LSN, Int64 end LSN, Int64 clock, then the message. */
-const xLogDataTag = 0x77
-const keepaliveTag = 0x6b
-const xLogDataHeaderBytes = 25
+/** `R`: the one message of pgoutput that may need the catalog before the next one is read. */
 const relationTag = 0x52
 
 /** An acknowledgement waits this long for others. */
@@ -183,11 +186,11 @@ export class Stream {
 
   #copyData(bytes: Uint8Array, start: number, end: number): void {
     const { assembler, decoder } = this.#parts
-    if (bytes[start] === xLogDataTag) {
-      const body = start + xLogDataHeaderBytes
+    if (bytes[start] === replicationTag.XLogData) {
+      const body = start + xLogDataLayout.data
       if (body >= end) throw new ProtocolError('XLogData could not be read', `it has only ${end - start} bytes`, 0, 'w')
-      const high = word(bytes, start + 1)
-      const low = word(bytes, start + 5)
+      const high = word(bytes, start + xLogDataLayout.dataStart)
+      const low = word(bytes, start + xLogDataLayout.dataStart + 4)
       assembler.at(high, low, end - start)
       if (bytes[body] === relationTag) {
         const relation = decodeRelation(new Reader(bytes, body + 1, end, 'Relation'))
@@ -195,10 +198,10 @@ export class Stream {
         else this.#pendingRelation = relation
         return
       }
-      this.#clockHigh = word(bytes, start + 17)
-      this.#clockLow = word(bytes, start + 21)
+      this.#clockHigh = word(bytes, start + xLogDataLayout.sendTime)
+      this.#clockLow = word(bytes, start + xLogDataLayout.sendTime + 4)
       decoder.read(bytes, body, end, assembler)
-    } else if (bytes[start] === keepaliveTag) {
+    } else if (bytes[start] === replicationTag.PrimaryKeepalive) {
       const keepalive = readPrimaryKeepalive(new Reader(bytes, start + 1, end, 'PrimaryKeepalive'))
       this.#server = keepalive.walEnd
       if (keepalive.walEnd > this.#received) this.#received = keepalive.walEnd

@@ -19,13 +19,13 @@ import {
   encodeType,
   type LogicalMessage,
   type OriginMessage,
-  postgresEpochMicros,
   type RelationMessage,
   type TruncateMessage,
   type TypeMessage,
 } from '../../src/decoder/messages.ts'
 import { ProtocolError } from '../../src/protocol/errors.ts'
 import { Reader } from '../../src/protocol/reader.ts'
+import { postgresEpochMicros } from '../../src/protocol/replication-messages.ts'
 import { Writer } from '../../src/protocol/writer.ts'
 import { law } from '../property.ts'
 import { anyLsn, anyName, anyText, utf8 } from './arbitraries.ts'

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import type { BeginMessage, CommitMessage, LogicalMessage } from '../../src/decoder/messages.ts'
 import type { Relation } from '../../src/decoder/relation.ts'
 import { formatLsn, type Lsn, parseLsn } from '../../src/protocol/lsn.ts'
+import { AnnouncedRelations } from '../../src/replication/announced-relations.ts'
 import { Assembler, type BatchLimits } from '../../src/replication/assembler.ts'
 import type { Batch } from '../../src/replication/batch.ts'
 import type { Event, RelationEvent } from '../../src/replication/events.ts'
@@ -522,7 +523,7 @@ describe('out of order', () => {
 })
 
 test('after a reconnection, a table that is what it was is not described again', () => {
-  const announced = new Map()
+  const announced = new AnnouncedRelations()
   const wal = writeWal([inserts([10]), inserts([10])])
   const kindsOf = (batches: readonly Batch[]) => batches.flatMap(({ events }) => events.map(({ kind }) => kind))
   const [first] = follow({ wal: wal.slice(0, 1), from: start, choices: [1], announced })
@@ -604,7 +605,7 @@ interface Settings {
 
 /** An assembler of a feed that stands at 0/200. */
 function newAssembler({ from = positionAt(0x200n), limits = unlimited, stop }: Settings = {}): Assembler {
-  return new Assembler(from, limits, stop, new Map())
+  return new Assembler(from, limits, stop, new AnnouncedRelations())
 }
 
 function insideTransaction(commitLsn: Lsn, seq: number): Position {

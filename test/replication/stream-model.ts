@@ -22,7 +22,8 @@ import {
   replicationTag,
   xLogDataLayout,
 } from '../../src/protocol/replication-messages.ts'
-import { type AnnouncedRelations, Assembler, type BatchLimits } from '../../src/replication/assembler.ts'
+import { AnnouncedRelations } from '../../src/replication/announced-relations.ts'
+import { Assembler, type BatchLimits } from '../../src/replication/assembler.ts'
 import type { Batch } from '../../src/replication/batch.ts'
 import type { Event } from '../../src/replication/events.ts'
 import type { Position } from '../../src/replication/position.ts'
@@ -371,7 +372,7 @@ export class Receiver {
   replyRequested = false
   readonly #decoder = new PgoutputDecoder({ protoVersion: 1 })
 
-  constructor(base: Position, limits: BatchLimits, stop?: Lsn, announced: AnnouncedRelations = new Map()) {
+  constructor(base: Position, limits: BatchLimits, stop?: Lsn, announced = new AnnouncedRelations()) {
     this.assembler = new Assembler(base, limits, stop, announced)
     this.received = parseLsn(base.lsn)
   }

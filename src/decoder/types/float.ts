@@ -1,9 +1,16 @@
 import { ProtocolError } from '../../protocol/errors.ts'
 import { sliceAscii } from '../text.ts'
-import { checkLength, float64At } from './big-endian.ts'
+import { checkLength, float32At, float64At } from './big-endian.ts'
 import type { Codec } from './codec.ts'
+import { shortestFloat4, shortestFloat8 } from './shortest.ts'
 
-/** float8: a number. Binary: IEEE 754, 8 bytes. */
+/*
+ * Text: decimal, as short as it can be to be read back right, with an exponent below 1e-4 and from 1e15 (float8) or 1e6
+ * (float4) on; NaN, Infinity, -Infinity. Binary: IEEE 754, 8 or 4 bytes.
+ * https://github.com/postgres/postgres/blob/master/src/backend/utils/adt/float.c
+ */
+
+/** float8: a number. */
 export const float8Codec: Codec<number> = {
   readText: readFloat,
   readBinary: (bytes, start, end) => {
@@ -11,21 +18,24 @@ export const float8Codec: Codec<number> = {
     return float64At(bytes, start)
   },
   encodeText: writeFloat,
-  encodeBinary: (value) => {
-    const bytes = new Uint8Array(8)
-    new DataView(bytes.buffer).setFloat64(0, Number(writeFloat(value)))
-    return bytes
-  },
+  encodeBinary: (value) => float8Bytes([checkNumber(value)]),
   binaryExact: true,
 }
 
-/** float4: the number that its shortest text names. */
+/** float4: the number that its shortest text names, 0.1 and not 0.10000000149011612. */
 export const float4Codec: Codec<number> = {
   readText: readFloat,
-  readBinary: undefined,
-  encodeText: writeFloat,
-  encodeBinary: undefined,
-  binaryExact: false,
+  readBinary: (bytes, start, end) => {
+    checkLength(start, end, 4, 'float4')
+    return shortestFloat4(float32At(bytes, start))
+  },
+  encodeText: (value) => writeDecimal(checkNumber(value), 1e6),
+  encodeBinary: (value) => {
+    const bytes = new Uint8Array(4)
+    new DataView(bytes.buffer).setFloat32(0, checkNumber(value))
+    return bytes
+  },
+  binaryExact: true,
 }
 
 const minus = 0x2d
@@ -140,8 +150,41 @@ function readByNumber(bytes: Uint8Array, start: number, end: number): number {
   throw new ProtocolError('a floating-point number could not be read', 'it is neither decimal, NaN nor infinite', 0)
 }
 
-/** What {@link readFloat} reads. */
+/** Only between these can a decimal of 17 digits be the very middle between two float8s. */
+const leastMiddle = 2 ** 53
+const beyondMiddles = 1e40
+
+/** The text of a float8. */
 export function writeFloat(value: unknown): string {
+  const number = checkNumber(value)
+  const size = Math.abs(number)
+  if (size < leastMiddle || !(size < beyondMiddles)) return writeDecimal(number, 1e15)
+  // JavaScript may choose the middle, which the server does not: see shortest.ts
+  const { digits, exponent } = shortestFloat8(size)
+  const whole = `${digits}`
+  const fraction = whole.slice(1).replace(/0+$/, '')
+  const sign = number < 0 ? '-' : ''
+  return `${sign}${whole[0]}${fraction === '' ? '' : `.${fraction}`}e+${whole.length - 1 + exponent}`
+}
+
+function writeDecimal(value: number, exponentFrom: number): string {
+  const size = Math.abs(value)
+  if (size >= 1e-4 && size < exponentFrom) return `${value}`
+  if (value === 0) return Object.is(value, -0) ? '-0' : '0'
+  if (!Number.isFinite(value)) return `${value}`
+  const [digits = '', exponent = ''] = value.toExponential().split('e')
+  return `${digits}e${exponent[0]}${exponent.slice(1).padStart(2, '0')}`
+}
+
+/** One float8 after the other, in binary. */
+export function float8Bytes(values: readonly number[]): Uint8Array {
+  const bytes = new Uint8Array(8 * values.length)
+  const view = new DataView(bytes.buffer)
+  for (let index = 0; index < values.length; index++) view.setFloat64(8 * index, values[index]!)
+  return bytes
+}
+
+function checkNumber(value: unknown): number {
   if (typeof value !== 'number') throw new TypeError(`a floating-point number is a number, not ${typeof value}`)
-  return Object.is(value, -0) ? '-0' : `${value}`
+  return value
 }
