@@ -16,8 +16,8 @@ const textTag = 0x74
 export const tupleLayout: RowLayout = { compile: compileTuple, interpret: interpretTuple }
 
 /**
- * Straight-line code for each column. Whatever is not a text or a NULL (unchanged TOAST, a malformed tuple, a value
- * whose reader throws) is left to the interpreted reader, which begins the row again.
+ * Straight-line code for each column. A malformed tuple, or a value whose reader throws, is left to the interpreted
+ * reader, which begins the row again.
  */
 function compileTuple(fields: readonly Field[], cursor: Cursor, interpreted: RowReader): RowReader {
   const columns = fields.map(
@@ -32,22 +32,37 @@ function compileTuple(fields: readonly Field[], cursor: Cursor, interpreted: Row
   } else if (tag === ${nullTag}) {
     v${index} = null;
     p++;
+  } else if (tag === ${unchangedTag}) {
+    if (unchanged === undefined) unchanged = [];
+    unchanged.push(${index});
+    p++;
   } else return interpreted(b, start, end);`,
   )
+  const values = fields.map((_, index) => `v${index}`).join(',')
   const body = `'use strict';
 return function readTuple(b, start, end) {
   if ((b[start] << 8 | b[start + 1]) !== ${fields.length}) return interpreted(b, start, end);
-  let p = start + 2, q = 0, tag = 0;
+  let p = start + 2, q = 0, tag = 0, unchanged;
   try {${columns.join('')}
   if (p > end) return interpreted(b, start, end);
   cursor.end = p;
-  cursor.unchanged = undefined;
-  return ${rowLiteral(fields)};
+  cursor.unchanged = unchanged;
+  return unchanged === undefined ? ${rowLiteral(fields)} : rowWithout(unchanged, [${values}]);
   } catch (error) { return interpreted(b, start, end); }
 }`
-  return new Function('cursor', 'interpreted', ...fields.map((_, index) => `r${index}`), body)(
+  const rowWithout = (unchanged: readonly number[], values: readonly unknown[]) => {
+    const row: Row = {}
+    let next = 0
+    for (const [index, { name, read }] of fields.entries()) {
+      if (index === unchanged[next]) next++
+      else if (read !== null) setField(row, name, values[index])
+    }
+    return row
+  }
+  return new Function('cursor', 'interpreted', 'rowWithout', ...fields.map((_, index) => `r${index}`), body)(
     cursor,
     interpreted,
+    rowWithout,
     ...fields.map((field) => field.read),
   )
 }
