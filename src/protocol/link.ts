@@ -142,8 +142,8 @@ export class Link {
   }
 
   /** The error for an ErrorResponse. After a FATAL one it is also how the session will have ended. */
-  serverError(what: string, fields: ErrorFields): WalwireError {
-    const error = serverError(what, fields, this.#phase === 'startup' ? 'startup' : 'session')
+  serverError(what: string, fields: ErrorFields, hint?: string): WalwireError {
+    const error = serverError(what, fields, this.#phase === 'startup' ? 'startup' : 'session', hint)
     if (isFatal(fields)) this.#lastWords ??= error
     return error
   }

@@ -38,7 +38,8 @@ export async function logIn(
   let message = await firstMessage(link, resolved)
   for (;;) {
     if (message.type === 'ErrorResponse') {
-      throw link.serverError(`could not log in at ${resolved.description}`, message.fields)
+      const bound = state.step === 'scram-final-sent' && state.final.bound && message.fields.code === '28000'
+      throw link.serverError(`could not log in at ${resolved.description}`, message.fields, bound ? unbound : undefined)
     } else if (isAuthentication(message)) {
       attempt.step = 'logging in'
       const step = await authenticate(state, message, credentials)
@@ -61,6 +62,10 @@ export async function logIn(
     message = await link.receive()
   }
 }
+
+/** Where the server saw another certificate than the client did. */
+const unbound =
+  'something between client and server ends TLS; if it is yours, write channel_binding=disable, if not, do not log in'
 
 /** The first message shows whether this is a server at all. */
 async function firstMessage(link: Link, resolved: ResolvedConnection): Promise<BackendMessage> {

@@ -46,6 +46,8 @@ export interface ClientFinal {
   /** To be sent in SASLResponse. */
   readonly message: string
   readonly serverSignature: Uint8Array
+  /** Whether it holds for this TLS connection alone. */
+  readonly bound: boolean
 }
 
 /**
@@ -113,6 +115,7 @@ export async function clientFinal(challenge: ServerFirst, password: string): Pro
   return {
     message: `${withoutProof},p=${Buffer.from(proof).toString('base64')}`,
     serverSignature: hmac(hmac(salted, 'Server Key'), authMessage),
+    bound: binding.kind === 'tls-server-end-point',
   }
 }
 

@@ -78,9 +78,15 @@ const passing = new Set(['40', '53', '55P03'])
  * Turns an ErrorResponse into the error that a caller sees.
  *
  * @param what what did not work, as the first sentence
+ * @param hint what to do, where that is known better than from the SQLSTATE
  * @param during whether the session was being set up: 28000, 3D000, 42501 … then say something about the connection
  */
-export function serverError(what: string, fields: ErrorFields, during: 'startup' | 'session'): WalwireError {
+export function serverError(
+  what: string,
+  fields: ErrorFields,
+  during: 'startup' | 'session',
+  hint?: string,
+): WalwireError {
   const meaning = (during === 'startup' ? startupMeanings[fields.code] : undefined) ?? meanings[fields.code]
   const detail = fields.detail === undefined ? '' : `; ${fields.detail}`
   const where = fields.where === undefined ? '' : `; ${fields.where}`
@@ -88,6 +94,7 @@ export function serverError(what: string, fields: ErrorFields, during: 'startup'
     what,
     why: `${severityOf(fields)} ${fields.code}: ${fields.message}${detail}${where}`.replaceAll('\n', '; '),
     hint:
+      hint ??
       fields.hint ??
       meaning?.hint ??
       "look the SQLSTATE up in PostgreSQL's appendix of error codes, and see the server's log",

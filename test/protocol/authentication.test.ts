@@ -14,6 +14,8 @@ function credentials(password: string | undefined, accepted?: readonly Authentic
     user: 'ada',
     password: async () => password,
     accepted: accepted === undefined ? undefined : new Set(accepted),
+    channelBinding: 'prefer',
+    endPoint: undefined,
   }
 }
 
@@ -117,8 +119,52 @@ describe('authentication', () => {
     })
   })
 
+  const endPoint = Uint8Array.of(1, 2, 3)
+  const both = ['SCRAM-SHA-256-PLUS', 'SCRAM-SHA-256']
+  const alone = ['SCRAM-SHA-256']
+
+  test.each<[string, Partial<Credentials>, string[], string]>([
+    ['binds to the channel where both can', { endPoint }, both, 'SCRAM-SHA-256-PLUS p=tls-server-end-point,,'],
+    ['or must', { endPoint, channelBinding: 'require' }, both, 'SCRAM-SHA-256-PLUS p=tls-server-end-point,,'],
+    ['says that it could, where the server does not offer it', { endPoint }, alone, 'SCRAM-SHA-256 y,,'],
+    ['says that it does not, without TLS', {}, both, 'SCRAM-SHA-256 n,,'],
+    ['or when it is told not to', { endPoint, channelBinding: 'disable' }, both, 'SCRAM-SHA-256 n,,'],
+  ])('%s', async (_, given, mechanisms, begin) => {
+    const step = await authenticate(
+      unauthenticated,
+      { type: 'AuthenticationSASL', mechanisms },
+      { ...credentials('x'), ...given },
+      () => 'nonce',
+    )
+    const [mechanism, response] = begin.split(' ')
+    const first = `${response}n=,r=nonce`
+    expect(sent(step.send).slice(5)).toBe(`${mechanism}\0\0\0\0${String.fromCharCode(first.length)}${first}`)
+  })
+
+  test.each<[string, AuthenticationMessage, Uint8Array | undefined]>([
+    ['nothing', { type: 'AuthenticationOk' }, endPoint],
+    ['a password', { type: 'AuthenticationCleartextPassword' }, endPoint],
+    ['MD5', { type: 'AuthenticationMD5Password', salt: new Uint8Array(4) }, endPoint],
+    ['SCRAM without it', { type: 'AuthenticationSASL', mechanisms: alone }, endPoint],
+    ['SCRAM without TLS', { type: 'AuthenticationSASL', mechanisms: both }, undefined],
+  ])('with channel_binding=require never gives a password for %s', async (_, message, hash) => {
+    const demanding: Credentials = {
+      ...credentials('x'),
+      password: () => Promise.reject(new Error('must not be asked')),
+      channelBinding: 'require',
+      endPoint: hash,
+    }
+    await expect(authenticate(unauthenticated, message, demanding)).rejects.toMatchObject({
+      code: 'auth_failed',
+      why: expect.stringContaining('channel_binding'),
+    })
+  })
+
   const scramBegun = { step: 'scram-first-sent', first: clientFirst('n'), password: 'x' } as const
-  const scramSent = { step: 'scram-final-sent', final: { message: '', serverSignature: new Uint8Array(32) } } as const
+  const scramSent = {
+    step: 'scram-final-sent',
+    final: { message: '', serverSignature: new Uint8Array(32), bound: false },
+  } as const
 
   test.each([
     ['AuthenticationOk in the middle of SCRAM', scramBegun, { type: 'AuthenticationOk' }],

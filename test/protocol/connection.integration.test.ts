@@ -22,6 +22,7 @@ import {
 import { resolveConnection } from '../../src/protocol/resolve-connection.ts'
 import { bootServer, sharedServer, testVersions, tlsFixtures } from '../server/index.ts'
 import { nowhere } from './connecting.ts'
+import { eavesdropper } from './eavesdropper.ts'
 
 async function open(input: ConnectionInput, options?: OpenOptions): Promise<Connection> {
   const connection = await Connection.open(await resolveConnection(input, nowhere), options)
@@ -459,6 +460,41 @@ describe('a server of one’s own', () => {
     // over the socket there is none, whatever is asked
     const local = await to(server.socketDir, { sslmode: 'verify-full' })
     expect(await value(local, encrypted)).toBe('f')
+  })
+
+  test('binds the password to the TLS connection, so that somebody in between is found out', async () => {
+    const { localhost, otherHost } = tlsFixtures
+    for (const { cert, key } of [localhost, otherHost]) {
+      const ssl = { cert: cert.pem, key: key.pem }
+      await using server = await bootServer({ version, ssl })
+      const to = (port: number, options: object) =>
+        open({
+          host: 'localhost',
+          port,
+          dbname: 'postgres',
+          user: server.superuser,
+          password: server.password,
+          ...options,
+        })
+      for (const channel_binding of ['disable', 'prefer', 'require']) {
+        const connection = await to(server.port, { sslmode: 'require', channel_binding })
+        expect(await value(connection, 'select 1')).toBe('1')
+      }
+      await expect(to(server.port, { sslmode: 'disable', channel_binding: 'require' })).rejects.toMatchObject({
+        code: 'auth_failed',
+        why: expect.stringContaining('channel_binding'),
+      })
+      // with a certificate of its own, which nobody checks with sslmode=require
+      await using between = await eavesdropper(server.port, cert === localhost.cert ? otherHost : localhost)
+      await expect(to(between.port, { sslmode: 'require' })).rejects.toMatchObject({
+        code: 'auth_failed',
+        sqlstate: '28000',
+        hint: expect.stringContaining('ends TLS'),
+      })
+      expect(await value(await to(between.port, { sslmode: 'require', channel_binding: 'disable' }), 'select 1')).toBe(
+        '1',
+      )
+    }
   })
 
   test('takes a client’s certificate, and refuses the lack of one', async () => {

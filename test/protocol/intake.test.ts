@@ -1,7 +1,7 @@
 import { PassThrough } from 'node:stream'
 import { setImmediate as turn } from 'node:timers/promises'
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { Intake } from '../../src/protocol/intake.ts'
 import { duplexPair } from './fake-server.ts'
 import { copyData } from './server-messages.ts'
@@ -147,22 +147,26 @@ describe('the read side of a connection', () => {
     )
   })
 
-  test('pauses after little, while it is asked to', async () => {
+  test('pauses for a millisecond after little, while it is asked to', async () => {
     const { stream, intake } = setUp()
     stream.write(row(10))
     await settled()
     expect(stream.isPaused()).toBe(false)
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    onTestFinished(() => void vi.useRealTimers())
     intake.pacing = true
     stream.write(row(10))
-    await turn()
-    await turn()
+    await settled()
     expect(stream.isPaused()).toBe(true)
-    await expect.poll(() => stream.isPaused()).toBe(false)
     stream.write(row(10))
-    intake.framer.next()
-    intake.framer.next()
-    await intake.more()
-    await expect.poll(() => intake.framer.buffered).toBe(10)
+    await settled()
+    expect(intake.framer.buffered).toBe(20)
+    // what came meanwhile is little again
+    vi.advanceTimersByTime(1)
+    expect(intake.framer.buffered).toBe(30)
+    expect(stream.isPaused()).toBe(true)
+    vi.advanceTimersByTime(1)
+    expect(stream.isPaused()).toBe(false)
   })
 
   test('takes after a pause everything that was gathered, as one chunk', async () => {

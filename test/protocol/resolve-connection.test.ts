@@ -203,7 +203,6 @@ describe('what cannot be obeyed is refused', () => {
     ['sslmode allow', { sslmode: 'allow' } as object],
     ['a service', 'postgres://h?service=x'],
     ['a choice of server', 'postgres://h?target_session_attrs=read-write'],
-    ['channel binding', 'postgres://h?channel_binding=require'],
     ['GSS encryption', 'postgres://h?gssencmode=require'],
     ['direct TLS', 'postgres://h?sslnegotiation=direct'],
     ['another encoding', 'postgres://h?client_encoding=LATIN1'],
@@ -219,7 +218,7 @@ describe('what cannot be obeyed is refused', () => {
   test.each([
     'PGSERVICE',
     'PGTARGETSESSIONATTRS',
-    'PGCHANNELBINDING',
+
     'PGSSLCRL',
     'PGGSSENCMODE',
     'PGREQUIREPEER',
@@ -232,8 +231,8 @@ describe('what cannot be obeyed is refused', () => {
   })
 
   test('but not from the environment where the program says otherwise', async () => {
-    const env = { PGTARGETSESSIONATTRS: 'read-write', PGCHANNELBINDING: 'require' }
-    const input = { target_session_attrs: 'any', channel_binding: 'prefer' } as const
+    const env = { PGTARGETSESSIONATTRS: 'read-write', PGGSSENCMODE: 'require' }
+    const input = { target_session_attrs: 'any', gssencmode: 'disable' } as const
     await expect(resolve(input, { env })).resolves.toBeDefined()
   })
 
@@ -260,6 +259,7 @@ describe('what cannot be obeyed is refused', () => {
     ['a version of TLS that is none', { ssl_min_protocol_version: 'SSLv3' } as object, /ssl_min_protocol_version/],
     ['a boolean', { keepalives: true } as object, /neither a text nor a number/],
     ['a zero byte', { user: 'a\0b' }, /zero byte/],
+    ['a channel binding that is none', { channel_binding: 'on' } as object, /channel_binding is "on"/],
     ['an unknown method', { require_auth: 'scram' }, /require_auth names "scram"/],
     ['methods with and without !', { require_auth: '!md5,password' }, /mixes/],
     ['a root certificate that does not exist', { sslrootcert: '/nowhere' }, /\/nowhere \(sslrootcert\) does not exist/],
@@ -300,6 +300,15 @@ describe('numbers', () => {
     [{ keepalives: 0, keepalives_idle: 60 }, undefined],
   ] as const)('%j', async (input, ms) => {
     expect((await resolve(input)).keepAliveIdleMs).toBe(ms)
+  })
+
+  test.each([
+    [{ host: 'h' }, {}, 'prefer'],
+    [{ host: 'h' }, { PGCHANNELBINDING: 'require' }, 'require'],
+    ['postgres://h?sslmode=require&channel_binding=require', {}, 'require'],
+    [{ host: 'h', channel_binding: 'disable' }, { PGCHANNELBINDING: 'require' }, 'disable'],
+  ] as const)('channel binding of %j with %j', async (input, env, mode) => {
+    expect((await resolve(input, { env })).channelBinding).toBe(mode)
   })
 
   test.each([

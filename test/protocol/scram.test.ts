@@ -1,6 +1,7 @@
 import { createHash, createHmac, pbkdf2Sync } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import type { ChannelBinding } from '../../src/protocol/channel-binding.ts'
 import {
   clientFinal,
   clientFirst,
@@ -21,15 +22,31 @@ const rfc7677 = {
 
 describe('SCRAM-SHA-256', () => {
   test('does the exchange of RFC 7677', async () => {
-    const first = { nonce: rfc7677.nonce, message: rfc7677.clientFirst }
+    const first = clientFirst(rfc7677.nonce, { kind: 'none' }, 'user')
+    expect(first.message).toBe(rfc7677.clientFirst)
     const final = await clientFinal(readServerFirst(first, rfc7677.serverFirst), 'pencil')
     expect(final.message).toBe(rfc7677.clientFinal)
     expect(() => verifyServerFinal(final, rfc7677.serverFinal)).not.toThrow()
   })
 
-  test('says that it does no channel binding, and leaves the user out', () => {
-    expect(clientFirst('abc').message).toBe('n,,n=,r=abc')
-  })
+  test.each<[ChannelBinding, string, string]>([
+    [{ kind: 'none' }, 'n,,', 'n,,'],
+    [{ kind: 'not-offered' }, 'y,,', 'y,,'],
+    [
+      { kind: 'tls-server-end-point', hash: Uint8Array.of(0, 0xff) },
+      'p=tls-server-end-point,,',
+      'p=tls-server-end-point,,\0\xff',
+    ],
+  ])(
+    'says how it is bound to the channel, and repeats it under the signature: %j',
+    async (binding, header, repeated) => {
+      const first = clientFirst('nonce', binding)
+      expect(first.message).toBe(`${header}n=,r=nonce`)
+      const final = await clientFinal(readServerFirst(first, 'r=nonceX,s=AAAA,i=1'), 'password')
+      const channel = /^c=([^,]*),r=nonceX,p=/.exec(final.message)?.[1]
+      expect(Buffer.from(channel ?? '', 'base64').toString('latin1')).toBe(repeated)
+    },
+  )
 
   test('is accepted by a server that follows the RFC, for any password and salt', async () => {
     await fc.assert(
