@@ -80,7 +80,7 @@ export interface ErrorResponse {
 /** `v`: the server knows only an older minor version, or not some of the startup's `_pq_.` options. */
 export interface NegotiateProtocolVersion {
   readonly type: 'NegotiateProtocolVersion'
-  /** The newest version that it speaks, as in the startup message: major << 16 | minor. */
+  /** The newest version that it speaks, as in the startup message: 0x00030000 is 3.0. */
   readonly version: number
   readonly unrecognizedOptions: readonly string[]
 }
@@ -247,7 +247,7 @@ function readDataRow(reader: Reader): DataRow {
   return { type: 'DataRow', values }
 }
 
-/** `Int32 version, Int32 number, String option each` (before 18 the version is its minor part alone) */
+/** `Int32 version, Int32 number, String option each` */
 function readNegotiateProtocolVersion(reader: Reader): NegotiateProtocolVersion {
   const version = reader.int32('version')
   const unrecognizedOptions: string[] = []

@@ -78,8 +78,8 @@ const passing = new Set(['40', '53', '55P03'])
  * Turns an ErrorResponse into the error that a caller sees.
  *
  * @param what what did not work, as the first sentence
- * @param hint what to do, where that is known better than from the SQLSTATE
  * @param during whether the session was being set up: 28000, 3D000, 42501 … then say something about the connection
+ * @param hint what to do, where that is known better than from the SQLSTATE
  */
 export function serverError(
   what: string,

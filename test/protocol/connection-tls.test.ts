@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest'
+import { Connection } from '../../src/protocol/connection.ts'
 import type { SslMode } from '../../src/protocol/connection-options.ts'
 import { tlsFixtures } from '../server/index.ts'
-import { openTo } from './connecting.ts'
-import { fakeServer, type Peer } from './fake-server.ts'
+import { openTo, resolved } from './connecting.ts'
+import { fakeServer, fakeStream, type Peer } from './fake-server.ts'
 import { fatal, sessionBegins } from './server-messages.ts'
 
 const sslmodes: readonly SslMode[] = ['disable', 'prefer', 'require', 'verify-ca', 'verify-full']
@@ -176,6 +177,25 @@ describe('against a server with TLS', () => {
     await using server = await encryptedServer()
     await (await openTo(server.port, { sslmode: 'require', ...options })).close()
     expect(server.peers[0]?.serverName).toBe(serverName)
+  })
+
+  test('a stream of the caller’s is encrypted when that is asked for', async () => {
+    const failures: unknown[] = []
+    const connect = fakeStream(async (peer) => {
+      await peer.first()
+      await peer.startTls(identity)
+      await peer.first()
+      peer.send(sessionBegins())
+      await peer.gone()
+    }, failures)
+    const options = { connect, sslmode: 'verify-full', sslrootcert: ca, host: 'localhost' } as const
+    const connection = await Connection.open(await resolved(options))
+    expect(connection.encrypted).toBe(true)
+    await connection.close()
+    expect(failures).toEqual([])
+    await expect(Connection.open(await resolved({ ...options, host: 'db.walwire.test' }))).rejects.toMatchObject({
+      code: 'tls_failed',
+    })
   })
 
   test('a cancel request is encrypted, too', async () => {
