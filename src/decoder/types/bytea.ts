@@ -1,5 +1,6 @@
 import { ProtocolError } from '../../protocol/errors.ts'
 import type { Codec } from './codec.ts'
+import { hexText } from './hex.ts'
 
 /*
  * bytea_output = hex: \x and two hexadecimal digits a byte. bytea_output = escape: printable ASCII as itself, a backslash
@@ -17,7 +18,6 @@ for (let digit = 0; digit < 16; digit++) {
   nibbles[digit.toString(16).charCodeAt(0)] = digit
   nibbles[digit.toString(16).toUpperCase().charCodeAt(0)] = digit
 }
-const hexPairs = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
 
 /** bytea: a Uint8Array. */
 export const byteaCodec: Codec<Uint8Array> = {
@@ -87,9 +87,8 @@ function fail(offset: number, why: string): never {
 
 /** The hexadecimal form, which every server reads whatever its bytea_output says. */
 export function writeBytea(value: unknown): string {
-  let text = '\\x'
-  for (const byte of check(value)) text += hexPairs[byte]
-  return text
+  const bytes = check(value)
+  return `\\x${hexText(bytes, 0, bytes.length)}`
 }
 
 function check(value: unknown): Uint8Array {

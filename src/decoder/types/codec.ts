@@ -4,7 +4,7 @@ export type ReadValue<T = unknown> = (bytes: Uint8Array, start: number, end: num
 /** How the values of a type are read and written, whatever the type is called: see builtin.ts for which has which. */
 export interface Codec<T = unknown> {
   readonly readText: ReadValue<T>
-  /** The result of the type's send function; undefined where that is not known or says too little. */
+  /** Reads the result of the type's send function; undefined where its form is not known. */
   readonly readBinary: ReadValue<T> | undefined
   /** The text that the server reads as this value, and where it prints but one, that one. */
   readonly encodeText: (value: unknown) => string
@@ -12,6 +12,10 @@ export interface Codec<T = unknown> {
   readonly encodeBinary: ((value: unknown) => Uint8Array) | undefined
   /** `readBinary` gives the very value that `readText` gives for the same value of the server's. */
   readonly binaryExact: boolean
+  /** The value, or null, as JSON on one line; where nothing else is said, by what the value is: json-value.ts. */
+  readonly writeJson?: (value: unknown) => string
   /** What takes this codec's place where nobody has checked that text is UTF-8. Types of ASCII alone need none. */
   readonly strict?: Codec<T>
+  /** The same without the caller's overrides, where it has any. Writing is always without them. */
+  readonly plain?: Codec
 }

@@ -17,6 +17,9 @@ export const jsonCodec: Codec<string> = { ...textCodec }
 /** jsonb: the text that the server prints. */
 export const jsonbCodec: Codec<string> = versionedText('jsonb')
 
+/** jsonpath: the text that the server prints. */
+export const jsonpathCodec: Codec<string> = versionedText('jsonpath')
+
 /** A string whose binary form is a version byte and the text. */
 export function versionedText(type: string): Codec<string> {
   return { ...makeVersioned(type, sliceUtf8), strict: makeVersioned(type, sliceUtf8Strictly) }
