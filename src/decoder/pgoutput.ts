@@ -112,7 +112,7 @@ class KnownRelation {
 
   #field(column: Column): Field {
     const type = this.#types.get(column.typeOid) ?? this.#types.addUnknown(column.typeOid)
-    return { name: column.name, read: type.readText }
+    return { name: column.name, read: type.readText, readBinary: type.readBinary }
   }
 }
 

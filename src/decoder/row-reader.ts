@@ -5,8 +5,10 @@ import type { ReadValue } from './types/registry.ts'
 /** One column to be read: what its property is called, and how its value is read. */
 export interface Field {
   readonly name: string
-  /** Null for a column that stands on the wire and not in the row: the columns beside the key in a key tuple. */
+  /** Reads the text form. Null for a column that stands on the wire and not in the row: those beside the key in a key tuple. */
   readonly read: ReadValue | null
+  /** Reads the binary form, where that may come. */
+  readonly readBinary?: ReadValue | undefined
 }
 
 /** Where a row reader leaves what it found besides the row. */
@@ -62,18 +64,17 @@ export function rowReader(layout: RowLayout, fields: readonly Field[], cursor: C
 }
 
 /** The same field, whose failures say in which column of which table they are. */
-function locate({ name, read }: Field, table: string): Field {
-  if (read === null) return { name, read }
-  return {
-    name,
-    read: (bytes, start, end) => {
+function locate({ name, read, readBinary }: Field, table: string): Field {
+  const located = (reader: ReadValue): ReadValue => {
+    return (bytes, start, end) => {
       try {
-        return read(bytes, start, end)
+        return reader(bytes, start, end)
       } catch (cause) {
         throw locateError(cause, table, name)
       }
-    },
+    }
   }
+  return { name, read: read && located(read), readBinary: readBinary && located(readBinary) }
 }
 
 function locateError(cause: unknown, table: string, column: string): WalwireError {

@@ -11,6 +11,7 @@ import { type Cursor, type Field, type RowLayout, type RowReader, rowLiteral, se
 const nullTag = 0x6e
 const unchangedTag = 0x75
 const textTag = 0x74
+const binaryTag = 0x62
 
 /** The rows of Insert, Update and Delete messages. */
 export const tupleLayout: RowLayout = { compile: compileTuple, interpret: interpretTuple }
@@ -21,13 +22,14 @@ export const tupleLayout: RowLayout = { compile: compileTuple, interpret: interp
  */
 function compileTuple(fields: readonly Field[], cursor: Cursor, interpreted: RowReader): RowReader {
   const columns = fields.map(
-    ({ read }, index) => `
+    ({ read, readBinary }, index) => `
   let v${index};
   tag = b[p];
-  if (tag === ${textTag}) {
+  if (tag === ${textTag}${readBinary === undefined ? '' : ` || tag === ${binaryTag}`}) {
     q = p + 5 + (b[p + 1] << 24 | b[p + 2] << 16 | b[p + 3] << 8 | b[p + 4]);
     if (q > end || q < p + 5) return interpreted(b, start, end);
-    ${read === null ? '' : `v${index} = r${index}(b, p + 5, q);`}
+    ${readBinary === undefined ? '' : `if (tag === ${binaryTag}) v${index} = x${index}(b, p + 5, q); else`}
+    ${read === null ? ';' : `v${index} = r${index}(b, p + 5, q);`}
     p = q;
   } else if (tag === ${nullTag}) {
     v${index} = null;
@@ -59,11 +61,12 @@ return function readTuple(b, start, end) {
     }
     return row
   }
-  return new Function('cursor', 'interpreted', 'rowWithout', ...fields.map((_, index) => `r${index}`), body)(
+  const parameters = fields.flatMap((_, index) => [`r${index}`, `x${index}`])
+  return new Function('cursor', 'interpreted', 'rowWithout', ...parameters, body)(
     cursor,
     interpreted,
     rowWithout,
-    ...fields.map((field) => field.read),
+    ...fields.flatMap(({ read, readBinary }) => [read, readBinary]),
   )
 }
 
@@ -82,17 +85,19 @@ function interpretTuple(fields: readonly Field[], cursor: Cursor): RowReader {
       const field = fields[index]!
       if (at >= end) fail(at, `the row ends before column ${field.name}`)
       const tag = bytes[at]
-      if (tag === textTag) {
+      if (tag === textTag || (tag === binaryTag && field.readBinary !== undefined)) {
         if (at + 5 > end) fail(at, `the length of column ${field.name} is missing`)
         const length = (bytes[at + 1]! << 24) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 8) | bytes[at + 4]!
         if (length < 0 || length > end - at - 5) {
           fail(at, `column ${field.name} says that it is ${length} bytes long, ${end - at - 5} remain`)
         }
         at += 5 + length
-        if (field.read !== null) setField(row, field.name, field.read(bytes, at - length, at))
+        const read = tag === binaryTag ? field.readBinary : field.read
+        if (read) setField(row, field.name, read(bytes, at - length, at))
       } else {
         if (tag === nullTag) field.read !== null && setField(row, field.name, null)
         else if (tag === unchangedTag) (unchanged ??= []).push(index)
+        else if (tag === binaryTag) fail(at, `column ${field.name} came in a binary form that is not known`)
         else fail(at, `column ${field.name} has the unknown kind 0x${tag!.toString(16)}`)
         at++
       }

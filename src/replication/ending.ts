@@ -1,4 +1,5 @@
 import type { Connection } from '../protocol/connection.ts'
+import { WalwireError } from '../protocol/errors.ts'
 import type { Stream } from './stream.ts'
 
 /** The server may leave the stream by itself for this long; after that it is cancelled, */
@@ -23,6 +24,19 @@ export async function endStream(connection: Connection, stream: Stream, begunMs:
     await within(left, remainingMs)
   }
   connection.destroy()
+}
+
+/**
+ * Leaves a stream so that its connection can begin another one. Inside a large transaction the server is cancelled: it
+ * ends the command with an error then, and takes the next one.
+ */
+export async function leaveStream(connection: Connection, stream: Stream): Promise<void> {
+  stream.finish()
+  const left = connection.endCopy()
+  if (!(await within(left, drainMs))) await connection.cancel()
+  await left.catch((error: unknown) => {
+    if (!(error instanceof WalwireError) || error.code !== 'cancelled') throw error
+  })
 }
 
 /** Whether the promise was kept in time. A failure counts as kept: there is nothing more to wait for. */

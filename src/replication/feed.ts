@@ -38,6 +38,11 @@ export interface FollowOptions {
   readonly slotTimeoutMs?: number | undefined
   /** By type name (`jsonb`, `public.mood`): gets the default value, gives what is delivered instead. Not called for NULL. */
   readonly types?: TypeOverrides | undefined
+  /**
+   * Transfers values in binary form, which costs the server less. Only where that gives exactly the values that text
+   * does, for every published column; otherwise text is used all the same, and the log says why. Default false.
+   */
+  readonly binary?: boolean | undefined
   /** `text`: every value is the server's text as a string, or null. Default `native`. */
   readonly values?: 'native' | 'text' | undefined
   /** Default: silent. */

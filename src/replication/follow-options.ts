@@ -19,6 +19,7 @@ export interface FollowSettings extends Omit<FollowOptions, 'publication' | 'sto
   readonly maxBatchBytes: number
   readonly maxBufferedBytes: number
   readonly slotTimeoutMs: number
+  readonly binary: boolean
   readonly logger: Logger
 }
 
@@ -40,6 +41,7 @@ const knownOptions = {
   slotTimeoutMs: true,
   types: true,
   values: true,
+  binary: true,
   logger: true,
 } satisfies Record<keyof FollowOptions, true>
 
@@ -68,6 +70,9 @@ export function checkFollowOptions(options: FollowOptions): FollowSettings {
       'use lower-case letters, digits and underscores, 63 at most',
     )
   }
+  if (options.binary && options.values === 'text') {
+    reject('binary', "it cannot give the server's text, which values: 'text' asks for", 'leave out one of the two')
+  }
   const start = checkStart(options.start)
   if (temporary && start !== undefined) {
     reject('start', 'a temporary slot begins anew with every run', "leave out either 'start' or 'temporary'")
@@ -84,6 +89,7 @@ export function checkFollowOptions(options: FollowOptions): FollowSettings {
     maxBatchBytes: checkCount('maxBatchBytes', options.maxBatchBytes, 1024 * 1024),
     maxBufferedBytes: checkCount('maxBufferedBytes', options.maxBufferedBytes, 8 * 1024 * 1024),
     slotTimeoutMs: checkCount('slotTimeoutMs', options.slotTimeoutMs, 60_000),
+    binary: options.binary ?? false,
     logger: options.logger ?? silentLogger,
   }
 }

@@ -6,7 +6,8 @@ import { errorFieldsOf, isFatal } from '../protocol/server-error.ts'
 import { AnnouncedRelations } from './announced-relations.ts'
 import { Assembler } from './assembler.ts'
 import type { Batch } from './batch.ts'
-import { endStream, within } from './ending.ts'
+import { BinaryNotExact, describeInexact, inexactColumn } from './binary-format.ts'
+import { endStream, leaveStream, within } from './ending.ts'
 import type { FollowSettings } from './follow-options.ts'
 import type { Position } from './position.ts'
 import { Progress } from './progress.ts'
@@ -229,6 +230,7 @@ export class Run {
         base,
         limits: { maxBatchRows, maxBatchBytes },
         logger,
+        binary: this.#settings.binary,
       })
       this.#snapshot = snapshot
       logger.info({ tables: tables.length, lsn: formatLsn(at) }, 'the snapshot begins')
@@ -274,12 +276,44 @@ export class Run {
     return { consistentPoint, snapshotName: snapshotName ?? '' }
   }
 
-  /** Streams from a position of the slot that was read before, once it is sure that nobody moved the slot since. */
+  /** Follows from a position on: in binary form where that was asked for and is exact, until it is not any more. */
   async *#follow(session: Session, base: Position, from: Lsn): AsyncGenerator<Batch, undefined> {
+    const binary = this.#settings.binary && (await this.#isExactInBinary(session))
+    try {
+      return yield* this.#streamFrom(session, base, from, binary)
+    } catch (error) {
+      const stream = this.#stream
+      const position = this.progress.delivered
+      if (!(error instanceof BinaryNotExact) || stream === undefined || position === undefined) throw error
+      this.#settings.logger.warn(error.inexact, error.message)
+      await leaveStream(session.replication, stream)
+      session.renewDecoder()
+      return yield* this.#streamFrom(session, position, parseLsn(position.lsn), false)
+    }
+  }
+
+  async #isExactInBinary(session: Session): Promise<boolean> {
+    const { publications, logger } = this.#settings
+    const tables = await readPublications(session.ordinary, publications, session.server.version)
+    await session.learnTypes(tables.flatMap(({ relation }) => relation.columns.map((column) => column.typeOid)))
+    for (const { relation } of tables) {
+      const inexact = inexactColumn(relation, session.types)
+      if (inexact === undefined) continue
+      logger.info(inexact, describeInexact(inexact))
+      return false
+    }
+    return true
+  }
+
+  /** Streams from a position of the slot, once it is sure that nobody moved the slot since. */
+  async *#streamFrom(session: Session, base: Position, from: Lsn, binary: boolean): AsyncGenerator<Batch, undefined> {
     const { slot, publications, stop, logger, maxBatchRows, maxBatchBytes } = this.#settings
     const { replication, ordinary, decoder, server } = session
     const before = checkSlotUsable(slot, await readSlot(ordinary, slot), server)
-    await replication.copy(startReplicationCommand({ slot, from, publications, protoVersion: 1, messages: true }))
+    const format = binary ? { binary } : {}
+    await replication.copy(
+      startReplicationCommand({ slot, from, publications, protoVersion: 1, messages: true, ...format }),
+    )
     checkSlotUnmoved(from, before, await readSlot(ordinary, slot))
     logger.info({ slot, lsn: formatLsn(from) }, 'following')
     const stream = new Stream({
@@ -288,8 +322,10 @@ export class Run {
       assembler: new Assembler(base, { maxBatchRows, maxBatchBytes }, stop, this.#announced),
       progress: this.progress,
       abandon: (reason) => session.abandon(reason),
+      types: session.types,
       learnTypes: (relation) => session.learnRelationTypes(relation),
       logger,
+      binary,
       walSenderTimeoutMs: server.walSenderTimeoutMs,
       from,
       stop,

@@ -29,7 +29,8 @@ export class Session {
   readonly ordinary: Connection
   readonly server: ServerFacts
   readonly types: TypeRegistry
-  readonly decoder: PgoutputDecoder
+  /** Of the stream that runs, or of the next one. */
+  decoder: PgoutputDecoder
   readonly #resolved: ResolvedConnection
   readonly #settings: FollowSettings
   readonly #workers = new Set<Connection>()
@@ -53,7 +54,7 @@ export class Session {
       values: settings.values,
       strictText: hasUncheckedText(replication),
     })
-    this.decoder = new PgoutputDecoder({ protoVersion: 1, types: this.types })
+    this.decoder = this.#newDecoder()
     void replication.ended.then((error) => this.abandon(error))
     // An administrator's shutdown is said on this connection only while the other one is busy sending; a walsender that
     // is blocked by our back-pressure would hold the server up.
@@ -69,11 +70,7 @@ export class Session {
       for (const connection of opened) connection.destroy()
     }
     const open = async (replication: 'database' | undefined) => {
-      const connection = await connect(resolved, {
-        replication,
-        signal,
-        maxBufferedBytes: settings.maxBufferedBytes,
-      })
+      const connection = await connect(resolved, settings, { replication, signal })
       opened.push(connection)
       return connection
     }
@@ -110,7 +107,7 @@ export class Session {
 
   /** Another ordinary connection, for a copy. */
   async openWorker(signal: AbortSignal): Promise<Connection> {
-    const worker = await connect(this.#resolved, { signal, maxBufferedBytes: this.#settings.maxBufferedBytes })
+    const worker = await connect(this.#resolved, this.#settings, { signal })
     this.#workers.add(worker)
     if (this.#failure !== undefined || this.#closing) worker.destroy()
     return worker
@@ -119,6 +116,15 @@ export class Session {
   closeWorker(worker: Connection): void {
     this.#workers.delete(worker)
     worker.destroy()
+  }
+
+  /** Another stream begins: the server describes every relation anew. */
+  renewDecoder(): void {
+    this.decoder = this.#newDecoder()
+  }
+
+  #newDecoder(): PgoutputDecoder {
+    return new PgoutputDecoder({ protoVersion: 1, types: this.types })
   }
 
   /** Closes the workers; the other two connections are still needed to end well. */
@@ -204,8 +210,16 @@ export class Session {
  * Opens a connection. Of a database whose text nobody has checked the server would refuse to send what is not UTF-8, and
  * not say where it stands; so it is asked not to look, and the reader of the column does.
  */
-async function connect(resolved: ResolvedConnection, options: OpenOptions): Promise<Connection> {
-  const connection = await Connection.open(resolved, options)
+async function connect(
+  resolved: ResolvedConnection,
+  { logger, maxBufferedBytes }: FollowSettings,
+  options: OpenOptions,
+): Promise<Connection> {
+  const connection = await Connection.open(resolved, {
+    ...options,
+    maxBufferedBytes,
+    onNotice: ({ code, message }) => logger.warn({ sqlstate: code }, `the server says: ${message}`),
+  })
   if (!hasUncheckedText(connection)) return connection
   try {
     await connection.query(`SET client_encoding = '${uncheckedEncoding}'`)

@@ -1,6 +1,7 @@
+import { copyBinaryLayout, isCopyTrailer, skipCopyHeader } from '../decoder/copy-binary.ts'
 import { copyTextLayout } from '../decoder/copy-text.ts'
 import type { Relation } from '../decoder/relation.ts'
-import { Cursor, type RowReader, rowReader } from '../decoder/row-reader.ts'
+import { Cursor, type RowLayout, type RowReader, rowReader } from '../decoder/row-reader.ts'
 import type { TypeRegistry } from '../decoder/types/registry.ts'
 import { backendTag } from '../protocol/backend.ts'
 import type { Connection, SideMessage } from '../protocol/connection.ts'
@@ -11,6 +12,7 @@ import { errorFieldsOf } from '../protocol/server-error.ts'
 import type { AnnouncedRelations } from './announced-relations.ts'
 import type { BatchLimits } from './assembler.ts'
 import type { Batch } from './batch.ts'
+import { describeInexact, inexactColumn } from './binary-format.ts'
 import type { Event } from './events.ts'
 import type { Logger } from './logger.ts'
 import type { Position, SnapshotTable } from './position.ts'
@@ -34,6 +36,8 @@ export interface SnapshotParts {
   /** By OID: the tables of which the consumer may have rows already. */
   readonly replaced: Set<number> | 'all'
   readonly logger: Logger
+  /** Whether tables are to be copied in binary form where that is exact. */
+  readonly binary: boolean
   /** What the positions of the snapshot have besides its tables. */
   readonly base: Position
   readonly limits: BatchLimits
@@ -154,19 +158,24 @@ export class Snapshot {
   async *#copyRows(table: PublishedTable, index: number): AsyncGenerator<Batch, number> {
     const { worker } = this.#parts
     const { relation } = table
+    const binary = this.#isBinary(relation)
     try {
-      await worker.copy(table.copySql)
+      await worker.copy(binary ? `${table.copySql} (FORMAT binary)` : table.copySql)
     } catch (error) {
       throw this.#asChanged(relation.table, error)
     }
     const cursor = new Cursor()
-    const read = this.#rowReader(relation, cursor)
+    const read = this.#rowReader(relation, cursor, binary ? copyBinaryLayout : copyTextLayout)
     const { framer } = worker
+    let begun = !binary
     let rows = 0
     for (;;) {
       while (framer.next()) {
-        const { tag, bytes, start, end } = framer
+        const { tag, bytes, end } = framer
         if (tag === backendTag.CopyData) {
+          const start = begun ? framer.start : skipCopyHeader(bytes, framer.start, end)
+          begun = true
+          if (binary && (start === end || isCopyTrailer(bytes, start, end))) continue
           this.#row(relation, read(bytes, start, end), end - start)
           if (cursor.end !== end)
             throw new ProtocolError('a copied row could not be read', 'bytes stand behind it', cursor.end - start)
@@ -174,6 +183,7 @@ export class Snapshot {
           if (this.#full) {
             this.#update(index, rows, 'copying')
             yield this.#take()
+            worker.keepReading()
           }
         } else if (this.#sideMessage(relation) === 'done') {
           await this.#checkCount(relation, rows)
@@ -204,13 +214,21 @@ export class Snapshot {
     }
   }
 
-  #rowReader(relation: Relation, cursor: Cursor): RowReader {
+  #isBinary(relation: Relation): boolean {
+    const { binary, types, logger } = this.#parts
+    if (!binary) return false
+    const inexact = inexactColumn(relation, types)
+    if (inexact !== undefined) logger.info(inexact, describeInexact(inexact))
+    return inexact === undefined
+  }
+
+  #rowReader(relation: Relation, cursor: Cursor, layout: RowLayout): RowReader {
     const { types } = this.#parts
-    const fields = relation.columns.map(({ name, typeOid }) => ({
-      name,
-      read: (types.get(typeOid) ?? types.addUnknown(typeOid)).readText,
-    }))
-    return rowReader(copyTextLayout, fields, cursor, relation.table)
+    const fields = relation.columns.map(({ name, typeOid }) => {
+      const { readText, readBinary } = types.get(typeOid) ?? types.addUnknown(typeOid)
+      return { name, read: readText, readBinary }
+    })
+    return rowReader(layout, fields, cursor, relation.table)
   }
 
   #row(relation: Relation, row: Record<string, unknown>, bytes: number): void {

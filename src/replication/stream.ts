@@ -1,8 +1,10 @@
 import { performance } from 'node:perf_hooks'
 import { decodeRelation, type RelationMessage } from '../decoder/messages.ts'
 import type { PgoutputDecoder } from '../decoder/pgoutput.ts'
+import type { TypeRegistry } from '../decoder/types/registry.ts'
 import { backendTag } from '../protocol/backend.ts'
 import type { Connection } from '../protocol/connection.ts'
+import { type ErrorFields, readErrorFields } from '../protocol/error-fields.ts'
 import { ProtocolError, WalwireError } from '../protocol/errors.ts'
 import { type Lsn, lsnFromHalves } from '../protocol/lsn.ts'
 import { Reader } from '../protocol/reader.ts'
@@ -15,6 +17,7 @@ import {
 } from '../protocol/replication-messages.ts'
 import type { Assembler } from './assembler.ts'
 import type { Batch } from './batch.ts'
+import { BinaryNotExact, inexactColumn } from './binary-format.ts'
 import { feedback, idleBatchDue, idleIntervalMs } from './feedback.ts'
 import { liveness, statusIntervalMs } from './liveness.ts'
 import type { Logger } from './logger.ts'
@@ -29,11 +32,14 @@ export interface StreamParts {
   readonly decoder: PgoutputDecoder
   readonly assembler: Assembler
   readonly progress: Progress
+  readonly types: TypeRegistry
   /** Makes the types of a relation's columns known, from the catalog where need be; undefined when they are. */
   readonly learnTypes: (relation: RelationMessage) => Promise<void> | undefined
   /** Gives the connections up, for this reason. */
   readonly abandon: (reason: WalwireError) => void
   readonly logger: Logger
+  /** Whether the server was asked for binary values. */
+  readonly binary: boolean
   readonly walSenderTimeoutMs: number
   /** Where the stream starts: the server has that much. */
   readonly from: Lsn
@@ -163,7 +169,7 @@ export class Stream {
     try {
       while (batch === undefined && this.#failure === undefined && !assembler.stopped && framer.next()) {
         if (framer.tag === backendTag.CopyData) this.#copyData(framer.bytes, framer.start, framer.end)
-        else if (connection.sideMessage() !== 'handled') this.#failure = serverLeft()
+        else this.#aside()
         if (this.#pendingRelation !== undefined) return undefined
         if (assembler.full) batch = assembler.take()
       }
@@ -194,7 +200,7 @@ export class Stream {
       assembler.at(high, low, end - start)
       if (bytes[body] === relationTag) {
         const relation = decodeRelation(new Reader(bytes, body + 1, end, 'Relation'))
-        if (this.#parts.learnTypes(relation) === undefined) decoder.define(relation)
+        if (this.#parts.learnTypes(relation) === undefined) this.#define(relation)
         else this.#pendingRelation = relation
         return
       }
@@ -217,10 +223,28 @@ export class Stream {
     }
   }
 
+  #aside(): void {
+    const { connection } = this.#parts
+    const { tag, bytes, start, end } = connection.framer
+    const notice = tag === backendTag.NoticeResponse && readErrorFields(new Reader(bytes, start, end, 'NoticeResponse'))
+    if (connection.sideMessage() !== 'handled') {
+      this.#failure = serverLeft()
+    } else if (notice && notice.routine === publicationLoader) {
+      this.#failure = publicationMissing(notice, this.#parts.progress.delivered?.slot)
+    }
+  }
+
   async #learn(relation: RelationMessage): Promise<void> {
     await this.#parts.learnTypes(relation)
-    this.#parts.decoder.define(relation)
     this.#pendingRelation = undefined
+    this.#define(relation)
+  }
+
+  #define(message: RelationMessage): void {
+    const { binary, decoder, types } = this.#parts
+    const relation = decoder.define(message)
+    const inexact = binary ? inexactColumn(relation, types) : undefined
+    if (inexact !== undefined) this.#failure = new BinaryNotExact(inexact)
   }
 
   /**
@@ -317,4 +341,22 @@ function silent(): WalwireError {
 
 function word(bytes: Uint8Array, at: number): number {
   return ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0
+}
+
+/**
+ * From 18 on the server only warns of a publication that does not exist, by this function of its own, and leaves out
+ * the changes that it would have published.
+ *
+ * @see PG18: src/backend/replication/pgoutput/pgoutput.c LoadPublications
+ */
+const publicationLoader = 'LoadPublications'
+
+function publicationMissing({ code, message, detail }: ErrorFields, slot: string | undefined): WalwireError {
+  return new WalwireError('publication_missing', {
+    what: 'the stream cannot go on without leaving changes out',
+    why: `the server says ${code}: ${message}${detail === undefined ? '' : `; ${detail}`}`,
+    hint: 'the publication did not exist when a change was made, or was dropped since; make it, and begin with a new slot and snapshot',
+    slot,
+    sqlstate: code,
+  })
 }
