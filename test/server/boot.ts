@@ -1,4 +1,4 @@
-import { defaultHba, type Settings } from './config.ts'
+import { type Settings, scramHba } from '../../src/cli/embedded/server-files.ts'
 import type { ServerPlan } from './host.ts'
 import { bootLocal } from './local.ts'
 import { provider } from './provider.ts'
@@ -24,7 +24,7 @@ export interface BootOptions {
  * @throws Error with the server's log where it does not start; with what to do where there is no server to boot.
  */
 export async function bootServer(options: BootOptions = {}): Promise<TestServer> {
-  const { version = 17, superuser = 'postgres', settings = {}, hba = defaultHba, ssl = false } = options
+  const { version = 17, superuser = 'postgres', settings = {}, hba = scramHba, ssl = false } = options
   const { cert, key } = tlsFixtures.localhost
   const chain = ssl === true ? { cert: cert.pem, key: key.pem } : ssl
   const plan: ServerPlan = {

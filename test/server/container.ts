@@ -1,8 +1,9 @@
 import { text } from 'node:stream/consumers'
 import { GenericContainer, getContainerRuntimeClient, type StartedTestContainer, Wait } from 'testcontainers'
-import { defaultSettings, renderHba, renderSettings, type Settings } from './config.ts'
+import { freePort } from '../../src/cli/embedded/free-port.ts'
+import { renderHba, renderSettings, type Settings } from '../../src/cli/embedded/server-files.ts'
+import { defaultSettings } from './config.ts'
 import type { ServerHost, ServerPlan, stopSignals } from './host.ts'
-import { freePort } from './port.ts'
 import { waitUntil } from './wait.ts'
 
 const postgresPort = 5432

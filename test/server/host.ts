@@ -1,5 +1,5 @@
-import type { Settings } from './config.ts'
-import type { Superuser } from './template.ts'
+import type { Superuser } from '../../src/cli/embedded/data-folder.ts'
+import type { Settings } from '../../src/cli/embedded/server-files.ts'
 
 /** What is asked of a server before it first runs. */
 export interface ServerPlan {

@@ -1,5 +1,5 @@
+export type { Settings } from '../../src/cli/embedded/server-files.ts'
 export { type BootOptions, bootServer } from './boot.ts'
-export type { Settings } from './config.ts'
 export type { DatabaseOptions, SharedServer, StopMode, TestServer, UriOverrides } from './server.ts'
 export { sharedServer } from './shared.ts'
 export { type PemFile, tlsFixtures } from './tls/fixtures.ts'

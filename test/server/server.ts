@@ -1,7 +1,7 @@
-import type { Settings } from './config.ts'
+import type { Superuser } from '../../src/cli/embedded/data-folder.ts'
+import type { Settings } from '../../src/cli/embedded/server-files.ts'
 import { type ServerHost, type ServerPlan, stopSignals } from './host.ts'
 import { queryOnce, quoteName } from './sql.ts'
-import type { Superuser } from './template.ts'
 import { waitUntil } from './wait.ts'
 
 /** Parts of a connection URI to replace; every other key becomes a parameter, such as `sslmode`. */

@@ -1,0 +1,34 @@
+import { lstat, mkdir, statfs } from 'node:fs/promises'
+import { join } from 'node:path'
+import { enterableTmpdir, othersMayEnter } from '../../src/cli/embedded/temporary-folder.ts'
+
+/** The folder that keeps binaries and templates between test runs. */
+export async function cacheFolder(): Promise<string> {
+  return await ownFolder(await enterableTmpdir())
+}
+
+const enoughMemory = 8 * 2 ** 30
+
+/**
+ * The folder for the data of running servers: in memory where there is plenty and nobody chose a place by TMPDIR.
+ * Each server is a thousand files made and deleted, which takes ext4 without a journal a second of its CPU: it will not
+ * reuse the number of a file that was just deleted, and looks at each of them for every new file.
+ */
+export async function runFolder(): Promise<string> {
+  const memory = '/dev/shm'
+  if (process.platform === 'linux' && process.env.TMPDIR === undefined && (await othersMayEnter(memory))) {
+    const { bavail, bsize } = await statfs(memory)
+    if (Math.min(bavail * bsize, process.availableMemory()) > enoughMemory) return await ownFolder(memory)
+  }
+  return await cacheFolder()
+}
+
+async function ownFolder(parent: string): Promise<string> {
+  const uid = process.getuid?.() ?? 0
+  const folder = join(parent, `walwire-test-${uid}`)
+  await mkdir(folder, { recursive: true, mode: 0o755 })
+  // Anybody can make a folder of that name before us, and would then choose the binaries that we run.
+  const found = await lstat(folder)
+  if (!found.isDirectory() || found.uid !== uid) throw new Error(`${folder} belongs to somebody else: remove it`)
+  return folder
+}
