@@ -18,6 +18,7 @@ export interface FollowArguments {
   /** Undefined is stdout. */
   readonly output: string | undefined
   readonly values: 'native' | 'text'
+  readonly binary: boolean
   readonly createPublication: 'all' | readonly TableName[] | undefined
   readonly temporary: boolean
   readonly slotTimeoutMs: number | undefined
@@ -41,6 +42,7 @@ export const followOptionKinds = {
   output: 'value',
   format: 'value',
   values: 'value',
+  binary: 'flag',
   'create-publication': 'value',
   temporary: 'flag',
   'slot-timeout': 'value',
@@ -81,6 +83,7 @@ export function readFollowArguments(given: SortedArguments): FollowArguments {
     checkpoint: checkpoint === undefined ? undefined : resolve(checkpoint),
     output: output === undefined || output === '-' ? undefined : resolve(output),
     values: oneOf('values', given.value('values') ?? 'native', ['native', 'text']),
+    binary: given.has('binary'),
     createPublication: createPublication === undefined ? undefined : parseTableList(createPublication),
     temporary: given.has('temporary'),
     slotTimeoutMs: readSeconds('slot-timeout', given.value('slot-timeout')),
@@ -135,6 +138,13 @@ function refuseContradictions(parsed: FollowArguments, given: SortedArguments): 
   }
   if (start !== undefined && slot === undefined) {
     throw usageError('--start needs --slot', 'it continues a slot that exists', 'give --slot NAME')
+  }
+  if (parsed.binary && parsed.values === 'text') {
+    throw usageError(
+      '--binary contradicts --values text',
+      "the server's text is not in its binary form",
+      'leave out one of the two',
+    )
   }
   if (stop !== undefined && snapshot === 'only') {
     throw usageError(

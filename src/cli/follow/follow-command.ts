@@ -124,7 +124,7 @@ async function prepareServer(
 
 async function deliver(parsed: FollowArguments, prepared: Prepared, logger: Logger, stop: AbortSignal): Promise<void> {
   const { output, checkpoint } = prepared
-  const { publications, slot, snapshot, temporary, slotTimeoutMs, values } = parsed
+  const { publications, slot, snapshot, temporary, slotTimeoutMs, values, binary } = parsed
   const feed = follow({
     connection: parsed.url,
     publication: publications,
@@ -135,6 +135,7 @@ async function deliver(parsed: FollowArguments, prepared: Prepared, logger: Logg
     temporary: temporary || undefined,
     slotTimeoutMs,
     values,
+    binary,
     logger,
   })
   const delivery = new Delivery({

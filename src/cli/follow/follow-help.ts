@@ -27,6 +27,10 @@ Where it goes
   --values native|text      native (default): JSON's own numbers and booleans where they lose nothing;
                             text: the server's text for every value
 
+Transfer
+  --binary                  have values sent in binary form where that gives the same output, which costs the server
+                            less; tables for which it would not are sent as text
+
 Diagnostics
   --log-level LEVEL         error, warn, info (default) or debug
   --log json                JSON lines on stderr; needs the package pino

@@ -38,6 +38,7 @@ describe('what is understood', () => {
       checkpoint: undefined,
       output: undefined,
       values: 'native',
+      binary: false,
       createPublication: undefined,
       temporary: false,
       slotTimeoutMs: undefined,
@@ -98,7 +99,7 @@ describe('what is understood', () => {
 describe('what is refused, each with its own words and a way out', () => {
   test.each<[string[], string, string?]>([
     [['--publicaton', 'shop'], 'unknown option --publicaton', 'did you mean --publication?'],
-    [['--binary', ...enough], 'unknown option --binary'],
+    [['--binary', '--values', 'text', ...enough], '--binary contradicts --values text'],
     [['-x', ...enough], 'unknown option -x'],
     [[...enough, '--start'], '--start needs a value'],
     [['--publication', 'shop', '--slot', '--temporary'], '--slot needs a value', '--slot=VALUE'],
