@@ -129,7 +129,9 @@ export class Assembler implements PgoutputSink {
       this.#bytes -= this.#cutBytes
       this.#cut = 0
       this.#cutBytes = 0
-      return { events, position: this.#position(lsn, undefined), atCommit: true }
+      // while the transaction that this run continues in was not found, what was delivered of it still counts
+      const tx = this.#skip === undefined ? undefined : this.#base.tx
+      return { events, position: this.#position(lsn, tx), atCommit: true }
     }
     const tx = this.#tx
     if (tx === undefined || this.#events.length === 0 || !this.full) return undefined

@@ -490,6 +490,12 @@ describe('a relation', () => {
     ])
   })
 
+  test('is known by an OID that has no sign: the greatest is 4,294,967,295', () => {
+    const decoder = newDecoder()
+    decoder.define({ ...textTable('id*'), oid: 0xffff_ffff })
+    expect(decoder.decode(encodeInsert(0xffff_ffff, tuple('1')))).toMatchObject({ relation: { oid: 0xffff_ffff } })
+  })
+
   test('takes effect when its receiver defines it, and not before: its types may have to be learned first', () => {
     const decoder = newDecoder()
     const received: RelationMessage[] = []

@@ -188,12 +188,14 @@ describe('every position of a batch', () => {
   )
 })
 
-/** Where a feed may be told to stop: at the begin or end of any record, and within a commit record. */
+/** Where a feed may be told to stop: at the begin or end of any record, and within it. */
 function stopsIn(wal: readonly WalRecord[]): Lsn[] {
-  return [
-    walBegin,
-    ...wal.flatMap(({ kind, start, end }) => (kind === 'transaction' ? [start, start + 1n, end] : [start, end])),
-  ]
+  return [walBegin, ...wal.flatMap(({ start, end }) => [start, start + 1n, end])]
+}
+
+/** Whether a record is before `stop`: a transaction by the begin of its commit, a message by its end, the LSN that it has. */
+function isBefore(stop: Lsn): (record: WalRecord) => boolean {
+  return ({ kind, start, end }) => (kind === 'message' ? end <= stop : start < stop)
 }
 
 describe('stop', () => {
@@ -204,8 +206,10 @@ describe('stop', () => {
       const stop = stops[choice % stops.length]!
       const before = follow({ ...following, stop })
       const expected = eventsOf(following.wal)
-      expect(changesIn(before)).toEqual(eventsOf(following.wal.filter((record) => record.start < stop)))
-      for (const from of [positionAt(stop), stored(before.at(-1)?.position ?? start)]) {
+      expect(changesIn(before)).toEqual(eventsOf(following.wal.filter(isBefore(stop))))
+      // as an LSN it must not cut a message in two: the server knows that by its begin, and we by its end
+      const cutsMessage = following.wal.some(({ kind, start, end }) => kind === 'message' && start < stop && stop < end)
+      for (const from of [stored(before.at(-1)?.position ?? start), ...(cutsMessage ? [] : [positionAt(stop)])]) {
         expect([...changesIn(before), ...changesIn(follow({ ...following, from }))]).toEqual(expected)
       }
     }),
@@ -412,6 +416,23 @@ describe('a position inside a transaction is not found', () => {
     )
   })
 
+  test('until then it stays what it is, also when transactions come first that an earlier run was not sent', () => {
+    const assembler = newAssembler({ from: insideTransaction(0x400n, 1) })
+    deliverTransaction(assembler, 0x300n)
+    const batch = assembler.take()
+    expect(batch?.events.map(({ kind }) => kind)).toEqual(['begin', 'relation', 'insert', 'commit'])
+    expect(batch?.position).toMatchObject({ lsn: '0/330', tx: { commitLsn: '0/400', seq: 1 } })
+    deliverTransaction(assembler, 0x400n)
+    expect(assembler.take()).toMatchObject({ events: [{ kind: 'commit' }], position: positionAt(0x430n) })
+  })
+
+  test('and a message from before it was delivered with what was, up to where its commit begins', () => {
+    const assembler = newAssembler({ from: insideTransaction(0x300n, 1) })
+    assembler.message(messageOf(0x300n, false))
+    deliverTransaction(assembler, 0x300n)
+    expect(assembler.take()?.events.map(({ kind }) => kind)).toEqual(['commit'])
+  })
+
   test('but it is when it ends exactly there: the commit is all that remains', () => {
     const assembler = newAssembler({ from: insideTransaction(0x300n, 2) })
     assembler.begin(beginOf(0x300n))
@@ -452,6 +473,13 @@ describe('stop is reached', () => {
     expect(assembler.takeIdle().position).toEqual(positionAt(0x300n))
   })
 
+  test('with a batch at hand, whose position it becomes', () => {
+    const assembler = newAssembler({ stop: 0x380n })
+    deliverTransaction(assembler, 0x300n)
+    deliverTransaction(assembler, 0x400n)
+    expect(assembler.take()).toMatchObject({ events: { length: 4 }, position: { lsn: '0/380' } })
+  })
+
   test('by a transaction that commits before it and ends behind it, and is delivered', () => {
     const assembler = newAssembler({ stop: 0x310n })
     deliverTransaction(assembler, 0x300n)
@@ -490,6 +518,7 @@ describe('stop is reached', () => {
     deliverTransaction(assembler, 0x300n)
     assembler.keepalive(0x900n)
     expect(assembler.stopped).toBe(true)
+    expect(assembler.lsn).toBe(0x200n)
     expect(assembler.take()).toBeUndefined()
     // so that nobody takes an idle batch, whose position would be before the transaction
     expect(assembler.inTransaction).toBe(true)
@@ -520,6 +549,66 @@ describe('out of order', () => {
     const assembler = newAssembler()
     expect(() => receive(assembler)).toThrow(expect.objectContaining({ code: 'protocol_violation' }))
   })
+})
+
+describe('a batch is full', () => {
+  const limits = { maxBatchRows: 1000, maxBatchBytes: 100 }
+  const insertsUntilFull = (assembler: Assembler) => {
+    let count = 0
+    for (; !assembler.full; count++) insertAt(assembler, 0x210n, 50)
+    return count
+  }
+
+  test('with the bytes of its limit, and not before', () => {
+    const assembler = newAssembler({ limits })
+    assembler.begin(beginOf(0x300n))
+    expect(insertsUntilFull(assembler)).toBe(2)
+  })
+
+  test('with as much as the one before, when that ended inside a transaction', () => {
+    const assembler = newAssembler({ limits })
+    assembler.begin(beginOf(0x300n))
+    insertsUntilFull(assembler)
+    assembler.take()
+    expect(insertsUntilFull(assembler)).toBe(2)
+  })
+
+  test('with what was there already of the next transaction, when that before it was taken', () => {
+    const assembler = newAssembler({ limits })
+    deliverTransaction(assembler, 0x300n)
+    assembler.begin(beginOf(0x400n))
+    insertAt(assembler, 0x340n, 60)
+    assembler.take()
+    expect(insertsUntilFull(assembler)).toBe(1)
+  })
+
+  test('by what is delivered and not by empty transactions', () => {
+    const assembler = newAssembler({ limits })
+    for (let commitLsn = 0x300n; commitLsn < 0x900n; commitLsn += 0x100n) {
+      assembler.begin(beginOf(commitLsn))
+      assembler.at(0, Number(commitLsn), 30)
+      assembler.commit(commitOf(commitLsn))
+    }
+    assembler.begin(beginOf(0x900n))
+    expect(insertsUntilFull(assembler)).toBe(2)
+  })
+})
+
+test('a message that ends at the position or before it was delivered already', () => {
+  const assembler = newAssembler()
+  assembler.message(messageOf(0x1ffn, false))
+  assembler.message(messageOf(0x200n, false))
+  expect(assembler.take()).toBeUndefined()
+})
+
+test('changes whose LSNs differ in their upper half alone are told apart', () => {
+  const assembler = newAssembler()
+  assembler.begin(beginOf(0x9_0000_0000n))
+  const lsns = [0x1_0000_0210n, 0x2_0000_0210n, 0x2_0000_0210n, 0x210n]
+  for (const lsn of lsns) insertAt(assembler, lsn)
+  assembler.commit(commitOf(0x9_0000_0000n))
+  const rows = assembler.take()?.events.filter(({ kind }) => kind === 'insert')
+  expect(rows?.map(({ lsn }) => lsn)).toEqual(lsns)
 })
 
 test('after a reconnection, a table that is what it was is not described again', () => {

@@ -58,6 +58,12 @@ const anyPosition: fc.Arbitrary<Position> = fc.oneof(
     ),
 )
 
+/** Positions in the life of one slot: some of a run that knows where it began, some of one that continued from an LSN. */
+const positionOfOneSlot = fc.tuple(anyPosition, fc.boolean()).map(([given, known]): Position => {
+  const { consistentPoint: _, ...rest } = given
+  return known ? { ...rest, consistentPoint: '0/100' } : rest
+})
+
 const stored = (given: Position): unknown => JSON.parse(JSON.stringify(given))
 
 describe('a stored position', () => {
@@ -179,9 +185,14 @@ describe('a stored position', () => {
 })
 
 describe('positions of one feed', () => {
+  const threeAlike = fc.oneof(
+    fc.tuple(anyPosition, anyPosition, anyPosition),
+    fc.tuple(positionOfOneSlot, positionOfOneSlot, positionOfOneSlot),
+  )
+
   law(
     'are in one order: a before b makes b after a, and what is before is also before whatever is after',
-    fc.property(anyPosition, anyPosition, anyPosition, (a, b, c) => {
+    fc.property(threeAlike, ([a, b, c]) => {
       expect(comparePositions(a, a)).toBe(0)
       expect(Math.sign(comparePositions(a, b))).toBe(0 - Math.sign(comparePositions(b, a)))
       if (comparePositions(a, b) <= 0 && comparePositions(b, c) <= 0) {
@@ -244,6 +255,12 @@ describe('positions of one feed', () => {
   ])('are apart %s', (_, before, after) => {
     expect(comparePositions(before, after)).toBeLessThan(0)
     expect(comparePositions(after, before)).toBeGreaterThan(0)
+  })
+
+  test('of a slot that continued from an LSN go on where those with its begin ended', () => {
+    const { consistentPoint: _, ...unknown } = position({ lsn: '0/300' })
+    expect(comparePositions(position({ lsn: '0/200' }), unknown)).toBeLessThan(0)
+    expect(comparePositions(unknown, position({ lsn: '0/400' }))).toBeLessThan(0)
   })
 
   test('that differ in the padding of an LSN alone are the same place (trap 18: PostgreSQL 19 pads)', () => {
