@@ -12,6 +12,7 @@ import { FileOutput } from '../files/file-output.ts'
 import { type Output, ReaderGone } from '../files/output.ts'
 import { StreamOutput } from '../files/stream-output.ts'
 import { print } from '../print.ts'
+import { inCommandWords } from './command-words.ts'
 import { boundedCommitPolicy, defaultCommitPolicy } from './commit-policy.ts'
 import { createPublication } from './create-publication.ts'
 import { Delivery, type KeptCheckpoint } from './delivery.ts'
@@ -55,7 +56,7 @@ async function run(read: () => FollowArguments, diagnostics: Diagnostics): Promi
     } else if (prepared !== undefined) await deliver(parsed, prepared, diagnostics.logger, signals.stop)
     return exitCodes.done
   } catch (error) {
-    diagnostics.fail(error)
+    diagnostics.fail(inCommandWords(error))
     return exitCodeOf(error)
   } finally {
     signals.dispose()
