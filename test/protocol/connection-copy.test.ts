@@ -53,7 +53,8 @@ describe('a copy', () => {
         commandComplete('START_REPLICATION'),
         readyForQuery(),
       )
-      await peer.message()
+      // and not a second CopyDone
+      expect((await peer.message()).tag).toBe('Q')
       peer.send(commandComplete('SELECT 0'), readyForQuery())
     })
     expect(await connection.copy('START_REPLICATION')).toBe('both')

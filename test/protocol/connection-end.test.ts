@@ -88,6 +88,22 @@ describe('the end', () => {
     await server[Symbol.asyncDispose]()
   })
 
+  test('is noticed at once although reading was held back', async () => {
+    const server = await fakeServer(async (peer) => {
+      await peer.welcome()
+      await peer.message()
+      peer.send(copyOut(), copyData('x'.repeat(3_000_000)), copyData('y'.repeat(3_000_000)))
+      await peer.message()
+    })
+    const connection = await openTo(server.port, {}, { maxBufferedBytes: 1000 })
+    await connection.copy('copy')
+    while (!connection.framer.next()) await connection.more()
+    const begun = performance.now()
+    await connection.close(20_000)
+    expect(performance.now() - begun).toBeLessThan(5_000)
+    await server[Symbol.asyncDispose]()
+  })
+
   test('fails the query that was running', async () => {
     const connection = await session((peer) => peer.message().then(() => {}))
     const query = connection.query('select pg_sleep(1000)')
