@@ -146,7 +146,7 @@ describe('every position of a batch', () => {
         for (const { position } of rest) expect(comparePositions(position, from)).toBeGreaterThan(0)
       }
     }),
-    150,
+    80,
   )
 
   law(
@@ -213,7 +213,7 @@ describe('stop', () => {
         expect([...changesIn(before), ...changesIn(follow({ ...following, from }))]).toEqual(expected)
       }
     }),
-    300,
+    150,
   )
 
   law(
@@ -232,7 +232,7 @@ describe('stop', () => {
         expect([...changesIn(until), ...changesIn(after)]).toEqual(expected.slice(delivered))
       }
     }),
-    60,
+    40,
   )
 })
 
