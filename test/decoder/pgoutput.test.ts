@@ -364,6 +364,13 @@ describe('a change is refused', () => {
     expect(error.offset).toBe(0)
   })
 
+  test('that is an Insert without one of its values: a row filter made it of an Update, and no old row holds the value', () => {
+    // ALTER TABLE t ALTER photo SET STORAGE EXTERNAL; CREATE PUBLICATION p FOR TABLE t WHERE (id > 10);
+    // UPDATE t SET id = 20 WHERE id = 5
+    const error = errorOf(() => decoderOf('id*', 'photo').decode(encodeInsert(oid, tuple('20', undefined))))
+    expect(error.message).toContain('Insert could not be read: an unchanged value has nothing before it')
+  })
+
   test('by naming the column whose value its type cannot be', () => {
     const decoder = newDecoder()
     const columns = [{ name: 'amount', typeOid: 23, typmod: -1, key: true }]

@@ -321,6 +321,7 @@ describe('tuples', () => {
         expect(cut).toEqual(slowlyCut)
       }
     }),
+    40,
   )
 
   test('say which columns are unchanged TOAST, and have no property for them (trap 34: it is not NULL)', () => {
