@@ -108,6 +108,7 @@ describe('bytes', () => {
     'protocol/replication-messages.ts': 'XLogData and status updates with their CopyData around them, in one piece',
     'decoder/pgoutput.ts': 'the relation of each row, in place',
     'decoder/tuple.ts': 'the lengths in a tuple, in place',
+    'decoder/copy-binary.ts': 'the lengths in a row of a binary copy, in place',
     'decoder/types/big-endian.ts': 'values in binary format, in place',
     'decoder/types/float.ts': 'floats in binary format, written',
     'replication/json-line.ts': 'the halves of an LSN, to print it',

@@ -1,4 +1,5 @@
 import { ProtocolError } from '../protocol/errors.ts'
+import { Reader } from '../protocol/reader.ts'
 import type { Row } from './relation.ts'
 import { type Cursor, type Field, type RowLayout, type RowReader, rowLiteral, setField } from './row-reader.ts'
 
@@ -21,19 +22,14 @@ export const copyBinaryLayout: RowLayout = { compile: compileCopyBinary, interpr
  * @throws {ProtocolError} when it is not one, or asks for something that is not known (OIDs, which ended with version 12)
  */
 export function skipCopyHeader(bytes: Uint8Array, start: number, end: number): number {
-  const fail = (why: string): never => {
-    throw new ProtocolError('a binary copy could not be read', why, 0)
-  }
-  if (end - start < signature.length + 8) fail(`its header has only ${end - start} bytes`)
-  if (signature.some((byte, index) => bytes[start + index] !== byte)) fail('it does not begin with its signature')
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const flags = view.getUint32(start + signature.length)
+  const reader = new Reader(bytes, start, end, 'The header of a binary copy')
+  for (const byte of signature)
+    if (reader.uint8('signature') !== byte) reader.fail('it does not begin with the signature')
+  const flags = reader.uint32('flags')
   // the lower half may be ignored by who does not know it
-  if (flags >>> 16 !== 0) fail(`its flags are 0x${flags.toString(16)}`)
-  const extension = view.getUint32(start + signature.length + 4)
-  const after = start + signature.length + 8 + extension
-  if (after > end) fail(`its header says that it is ${extension} bytes longer than it can be`)
-  return after
+  if (flags >>> 16 !== 0) reader.fail(`its flags are 0x${flags.toString(16)}`)
+  reader.bytes(reader.uint32('length of the extension'), 'extension')
+  return reader.at
 }
 
 /** Whether bytes[start, end) is the end of a binary copy. */

@@ -93,7 +93,7 @@ function interpretTuple(fields: readonly Field[], cursor: Cursor): RowReader {
         }
         at += 5 + length
         const read = tag === binaryTag ? field.readBinary : field.read
-        if (read) setField(row, field.name, read(bytes, at - length, at))
+        if (field.read !== null && read) setField(row, field.name, read(bytes, at - length, at))
       } else {
         if (tag === nullTag) field.read !== null && setField(row, field.name, null)
         else if (tag === unchangedTag) (unchanged ??= []).push(index)
