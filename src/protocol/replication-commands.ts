@@ -244,6 +244,3 @@ function onlyRow(result: CommandResult | undefined, command: string): NamedRow {
 function notAnAnswer(command: string, why: string): ProtocolError {
   return new ProtocolError(`the answer to ${command} could not be read`, why, 0)
 }
-export function dropReplicationSlotCommand(slot: string): string {
-  return `DROP_REPLICATION_SLOT ${quoteIdentifier(slot)}`
-}

@@ -1,7 +1,7 @@
 import { WalwireError } from '../protocol/errors.ts'
 import { formatLsn, type Lsn, parseLsn } from '../protocol/lsn.ts'
 import { quoteLiteral } from '../protocol/quote.ts'
-import { dropReplicationSlotCommand, startReplicationCommand } from '../protocol/replication-commands.ts'
+import { dropSlotCommand, startReplicationCommand } from '../protocol/replication-commands.ts'
 import { errorFieldsOf, isFatal } from '../protocol/server-error.ts'
 import { AnnouncedRelations } from './announced-relations.ts'
 import { Assembler } from './assembler.ts'
@@ -197,7 +197,7 @@ export class Run {
         if (attempt === maxSnapshotAttempts) throw unstable(error, attempt)
         logger.warn({ table: error.table, attempt }, `${error.message}: the snapshot begins again`)
         // by the connection that made it: nobody else may drop a temporary slot
-        await session.replication.query(dropReplicationSlotCommand(slot))
+        await session.replication.query(dropSlotCommand(slot))
       }
     }
   }
