@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { type Event, formatLsn, parseLsn, WalwireError } from '../../../src/index.ts'
+import { idleIntervalMs } from '../../../src/replication/feedback.ts'
 import { type SharedServer, sharedServer, testVersions, waitUntil } from '../../server/index.ts'
 import { Source } from './helpers/source.ts'
 import { wiretap } from './helpers/wiretap.ts'
@@ -202,6 +203,8 @@ describe.each(testVersions())('a slot whose tables are quiet, on PostgreSQL %i,'
     server = await sharedServer(version)
   })
   const setup = `${oneTable}; CREATE TABLE elsewhere (v text); ALTER TABLE elsewhere ALTER COLUMN v SET STORAGE EXTERNAL;`
+  /** Before it would come for its age. */
+  const soon = idleIntervalMs - 2_000
   /** More WAL than an idle batch waits for, of which nothing is published. */
   const muchElsewhere = "INSERT INTO elsewhere SELECT repeat('x', 1000000) FROM generate_series(1, 18)"
 
@@ -213,7 +216,7 @@ describe.each(testVersions())('a slot whose tables are quiet, on PostgreSQL %i,'
     const before = reader.batches.length
     const confirmed = parseLsn(await source.confirmedFlush())
     await source.write(muchElsewhere)
-    await reader.until('an idle batch', ({ batches }) => batches.length > before)
+    await reader.until('an idle batch', ({ batches }) => batches.length > before, soon)
 
     const idle = reader.batches.at(-1)
     expect(idle).toMatchObject({ events: [], atCommit: true })
@@ -236,7 +239,7 @@ describe.each(testVersions())('a slot whose tables are quiet, on PostgreSQL %i,'
     const before = reader.batches.length
     const confirmed = parseLsn(await source.confirmedFlush())
     await other.write(muchElsewhere)
-    await reader.until('an idle batch', ({ batches }) => batches.length > before)
+    await reader.until('an idle batch', ({ batches }) => batches.length > before, soon)
     await waitUntil('the slot to follow', async () => parseLsn(await source.confirmedFlush()) > confirmed)
   })
 
@@ -246,7 +249,7 @@ describe.each(testVersions())('a slot whose tables are quiet, on PostgreSQL %i,'
     reader.ack()
     const stored = reader.stored
     await source.write(muchElsewhere)
-    await reader.until('an idle batch', ({ batches }) => batches.length === 3)
+    await reader.until('an idle batch', ({ batches }) => batches.length === 3, soon)
     expect(reader.batches.at(-1)?.events).toEqual([])
     await source.write(muchElsewhere)
     // only one is outstanding, and it is not acknowledged: nothing moves until something is published
