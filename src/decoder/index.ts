@@ -31,11 +31,14 @@ export { Cursor, type Field, type RowLayout, type RowReader, rowReader } from '.
 export { tupleLayout } from './tuple.ts'
 export type { TypeOverrides } from './types/overrides.ts'
 export { PgArray } from './types/pg-array.ts'
+export { PgRange, type RangeBounds } from './types/pg-range.ts'
 export {
+  type CatalogAttribute,
   type CatalogType,
   type PgType,
   type ReadValue,
+  type TypeKind,
   TypeRegistry,
   type TypeRegistryOptions,
 } from './types/registry.ts'
-export { decodeText, encodeText } from './types/text-codec.ts'
+export { decodeBinary, decodeText, encodeBinary, encodeText } from './types/value-codec.ts'

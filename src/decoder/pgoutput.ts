@@ -18,7 +18,8 @@ import {
 import { type Column, type Relation, type Row, sameRelation } from './relation.ts'
 import { Cursor, type Field, type RowReader, rowReader, setField } from './row-reader.ts'
 import { tupleLayout } from './tuple.ts'
-import { TypeRegistry } from './types/registry.ts'
+import { setColumnType } from './types/column-type.ts'
+import { type PgType, TypeRegistry } from './types/registry.ts'
 
 /** Takes what a {@link PgoutputDecoder} reads, one call a message. Rows, keys and contents are the receiver's own. */
 export interface PgoutputSink {
@@ -218,7 +219,7 @@ export class PgoutputDecoder {
       replicaIdentity: message.replicaIdentity,
       columns: message.columns.map(({ name, typeOid, typmod, key }) => ({
         name,
-        type: (this.#types.get(typeOid) ?? this.#types.addUnknown(typeOid)).label,
+        type: this.#typeOf(typeOid).label,
         typeOid,
         typmod,
         key,
@@ -231,9 +232,14 @@ export class PgoutputDecoder {
   remember(relation: Relation): Relation {
     const known = this.#relations.get(relation.oid)
     if (known && sameRelation(known.relation, relation)) return known.relation
+    for (const column of relation.columns) setColumnType(column, this.#typeOf(column.typeOid))
     this.#relations.set(relation.oid, new KnownRelation(relation, this.#types, this.#cursor))
     this.#last = undefined
     return relation
+  }
+
+  #typeOf(oid: number): PgType {
+    return this.#types.get(oid) ?? this.#types.addUnknown(oid)
   }
 
   #insert(bytes: Uint8Array, body: number, end: number, sink: PgoutputSink): void {

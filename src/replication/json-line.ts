@@ -1,20 +1,8 @@
 import type { Column, Relation, Row } from '../decoder/relation.ts'
-import type { PgType } from '../decoder/types/registry.ts'
-import { WalwireError } from '../protocol/errors.ts'
+import { columnType } from '../decoder/types/column-type.ts'
+import { jsonString, jsonValue } from '../decoder/types/json-value.ts'
 import type { Lsn } from '../protocol/lsn.ts'
 import type { Event, RelationChange, Transaction } from './events.ts'
-import { jsonCheckedRawValue, jsonRawValue, jsonString, jsonValue } from './json-value.ts'
-
-/** How {@link toJsonLine} writes. */
-export interface JsonLineOptions {
-  /** `text`: the rows were read with `values: 'text'`, and every value is the server's text, or null. */
-  readonly values?: 'native' | 'text' | undefined
-  /**
-   * The registry that the rows were read with. It tells which columns hold JSON, domains over json and jsonb included,
-   * and overridden ones not. Without it every json or jsonb text is parsed to be sure, and domains over them are strings.
-   */
-  readonly types?: { get(oid: number): Pick<PgType, 'rawJson'> | undefined } | undefined
-}
 
 /**
  * An event as one line of JSON, without the line feed: what `walwire follow --format jsonl` prints.
@@ -23,18 +11,19 @@ export interface JsonLineOptions {
  * unchanged`, then the kind's own. LSNs are text, `commitTime` is ISO 8601 UTC with microseconds; `xid`, `commitLsn` and
  * `commitTime` stand in every event of a transaction. `endLsn` stands in `commit` alone: in others it would depend on
  * how much of the transaction had been received already, and the same change would not always give the same line.
- * Values take the forms of {@link jsonValue}; json and jsonb are the JSON itself.
  *
- * @throws {WalwireError} `bad_option` when `values` is `text` and a value is not.
+ * Values take the form of the type that they were read as, overrides and `values: 'text'` included: json and jsonb are the
+ * JSON itself, a range is the server's text. Of a relation that no feed or decoder made, such as a structured clone of one,
+ * the types are not known any more: values are written by what they are, and json and jsonb as strings.
  */
-export function toJsonLine(event: Event, options: JsonLineOptions = {}): string {
+export function toJsonLine(event: Event): string {
   switch (event.kind) {
     case 'insert': {
-      const table = tableOf(event.relation, options)
+      const table = tableOf(event.relation)
       return `${head(event)}${inTransaction(event.tx, event.seq)}${table.name},"new":${rowOf(table, event.new)}}`
     }
     case 'update': {
-      const table = tableOf(event.relation, options)
+      const table = tableOf(event.relation)
       let line = `${head(event)}${inTransaction(event.tx, event.seq)}${table.name},"new":${rowOf(table, event.new)}`
       if (event.old !== undefined) line += `,"old":${rowOf(table, event.old)}`
       if (event.key !== undefined) line += `,"key":${rowOf(table, event.key)}`
@@ -42,14 +31,14 @@ export function toJsonLine(event: Event, options: JsonLineOptions = {}): string 
       return `${line}}`
     }
     case 'delete': {
-      const table = tableOf(event.relation, options)
+      const table = tableOf(event.relation)
       let line = `${head(event)}${inTransaction(event.tx, event.seq)}${table.name}`
       if (event.old !== undefined) line += `,"old":${rowOf(table, event.old)}`
       if (event.key !== undefined) line += `,"key":${rowOf(table, event.key)}`
       return `${line}}`
     }
     case 'snapshot': {
-      const table = tableOf(event.relation, options)
+      const table = tableOf(event.relation)
       return `${head(event)}${table.name},"new":${rowOf(table, event.new)}}`
     }
     case 'begin': {
@@ -163,8 +152,6 @@ interface TableLines {
   /** `,"schema":"…","table":"…"` */
   readonly name: string
   readonly columns: readonly ColumnLines[]
-  readonly values: JsonLineOptions['values']
-  readonly types: JsonLineOptions['types']
 }
 
 interface ColumnLines {
@@ -180,42 +167,24 @@ const tables = new WeakMap<Relation, TableLines>()
 let lastRelation: Relation | undefined
 let lastTable: TableLines | undefined
 
-function tableOf(relation: Relation, { values, types }: JsonLineOptions): TableLines {
-  let table = relation === lastRelation ? lastTable : tables.get(relation)
-  if (table === undefined || table.values !== values || table.types !== types) {
+function tableOf(relation: Relation): TableLines {
+  if (relation === lastRelation && lastTable !== undefined) return lastTable
+  let table = tables.get(relation)
+  if (table === undefined) {
     table = {
       name: tableName(relation),
       columns: relation.columns.map((column) => ({
         name: column.name,
         key: `${jsonString(column.name)}:`,
         inherited: column.name in Object.prototype,
-        write: values === 'text' ? textValue : writerOf(column, types),
+        write: columnType(column)?.writeJson ?? jsonValue,
       })),
-      values,
-      types,
     }
     tables.set(relation, table)
   }
   lastRelation = relation
   lastTable = table
   return table
-}
-
-const jsonOids: readonly number[] = [114, 199, 3802, 3807]
-
-function writerOf(column: Column, types: JsonLineOptions['types']): (value: unknown) => string {
-  if (types !== undefined) return types.get(column.typeOid)?.rawJson ? jsonRawValue : jsonValue
-  return jsonOids.includes(column.typeOid) ? jsonCheckedRawValue : jsonValue
-}
-
-function textValue(value: unknown): string {
-  if (typeof value === 'string') return jsonString(value)
-  if (value === null) return 'null'
-  throw new WalwireError('bad_option', {
-    what: "a JSON line with values: 'text' cannot be written",
-    why: `a value is of type ${typeof value}, and not the server's text`,
-    hint: "read the rows with values: 'text' as well",
-  })
 }
 
 /** A row's columns in the order of the table, which an object's own order is not: it puts names like "1" first. */

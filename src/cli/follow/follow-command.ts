@@ -141,7 +141,7 @@ async function deliver(parsed: FollowArguments, prepared: Prepared, logger: Logg
   })
   const delivery = new Delivery({
     output,
-    toLine: (event) => toJsonLine(event, { values }),
+    toLine: toJsonLine,
     ack: (position) => feed.ack(position),
     checkpoint,
   })

@@ -1,14 +1,15 @@
-import { builtinTypes } from './builtin.ts'
+import { builtinRanges, builtinTypes } from './builtin.ts'
 
 /** OIDs of the built-in types by name, arrays too. */
 export const builtinNames: ReadonlyMap<string, number> = new Map(
-  builtinTypes.flatMap(([oid, arrayOid, name]): [string, number][] =>
-    arrayOid === 0
-      ? [[name, oid]]
-      : [
-          [name, oid],
-          [`_${name}`, arrayOid],
-        ],
+  [...builtinTypes, ...builtinRanges, ...builtinRanges.map(({ multirange }) => multirange)].flatMap(
+    ({ oid, arrayOid, name }): [string, number][] =>
+      arrayOid === 0
+        ? [[name, oid]]
+        : [
+            [name, oid],
+            [`_${name}`, arrayOid],
+          ],
   ),
 )
 

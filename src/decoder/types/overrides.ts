@@ -1,21 +1,41 @@
 import { WalwireError } from '../../protocol/errors.ts'
-import type { BuiltinType } from './builtin.ts'
+import type { builtinRanges, builtinTypes } from './builtin.ts'
 import type { Codec } from './codec.ts'
 import { builtinNames, nameHint } from './names.ts'
+import type { PgRange } from './pg-range.ts'
+
+type Builtin = (typeof builtinTypes)[number]
+type BuiltinRange = (typeof builtinRanges)[number]
 
 /** What a codec reads. */
-type NativeValue<C> = C extends Codec<infer T> ? T : never
+type ValueOf<C> = C extends Codec<infer T> ? T : never
+
+/** The default value of the type with this OID; ranges have no others under them than these. */
+type ValueByOid<Oid extends number> = ValueOf<Extract<Builtin, { oid: Oid }>['codec']>
 
 type BuiltinOverrides = {
-  readonly [T in BuiltinType as T[2]]?: ((value: NativeValue<T[3]>) => unknown) | undefined
+  readonly [T in Builtin as T['name']]?: ((value: ValueOf<T['codec']>) => unknown) | undefined
 } & {
-  readonly [T in BuiltinType as T[1] extends 0 ? never : `_${T[2]}`]?: ((value: unknown[]) => unknown) | undefined
+  readonly [T in Builtin as T['arrayOid'] extends 0 ? never : `_${T['name']}`]?:
+    | ((value: unknown[]) => unknown)
+    | undefined
+} & {
+  readonly [T in BuiltinRange as T['name']]?: ((value: PgRange<ValueByOid<T['subtypeOid']>>) => unknown) | undefined
+} & {
+  readonly [T in BuiltinRange as T['multirange']['name']]?:
+    | ((value: PgRange<ValueByOid<T['subtypeOid']>>[]) => unknown)
+    | undefined
+} & {
+  readonly [T in BuiltinRange as `_${T['name'] | T['multirange']['name']}`]?:
+    | ((value: unknown[]) => unknown)
+    | undefined
 }
 
 /**
  * What takes the place of a type's default value, by the type's name: the bare name of pg_type for a type of pg_catalog
  * (`int4`, and `_int4` for its array), `schema.name` for any other. The function gets the default value and is not called
- * for NULL. The elements of an array are overridden before the array itself, the base of a domain before the domain.
+ * for NULL. What is inside an array, composite or range is overridden before that itself, the base of a domain before the
+ * domain.
  */
 export interface TypeOverrides extends BuiltinOverrides {
   readonly [type: string]: ((value: never) => unknown) | undefined

@@ -1,5 +1,4 @@
-import { writeBytea } from './bytea.ts'
-import { writeFloat } from './float.ts'
+import { writeByValue } from './by-value.ts'
 
 /** Whether an element cannot stand in an array's text as it is; `delimiter` is looked for besides. */
 const needsQuotes = /^$|^null$|[{}"\\\t\n\v\f\r ]/i
@@ -59,39 +58,36 @@ function bounds(values: readonly unknown[], lowerBounds: readonly number[]): str
 export class PgArray<T = unknown> extends Array<T> {
   readonly lowerBounds: readonly number[]
   readonly #delimiter: string
+  readonly #writeElement: (value: unknown) => string
 
   static override get [Symbol.species](): ArrayConstructor {
     return Array
   }
 
-  /** @param delimiter what stands between elements in its text: a comma, for `box` a semicolon */
-  constructor(values: Iterable<T> = [], lowerBounds: readonly number[] = [], delimiter = ',') {
+  /**
+   * @param delimiter what stands between elements in its text: a comma, for `box` a semicolon
+   * @param writeElement the text of an element; where it is not given, elements are written by what they are
+   */
+  constructor(
+    values: Iterable<T> = [],
+    lowerBounds: readonly number[] = [],
+    delimiter = ',',
+    writeElement: (value: unknown) => string = writeByValue,
+  ) {
     super()
     for (const value of values) this.push(value)
     this.lowerBounds = lowerBounds
     this.#delimiter = delimiter
+    this.#writeElement = writeElement
   }
 
   /** The text that the server reads as the same array, subscripts included. */
   override toString(): string {
-    return writeArray(this, this.lowerBounds, Math.max(1, this.lowerBounds.length), this.#delimiter, writeByValue)
+    return writeArray(this, this.lowerBounds, Math.max(1, this.lowerBounds.length), this.#delimiter, this.#writeElement)
   }
 
   /** The form of the JSON lines, since an array alone would lose the subscripts. */
   toJSON(): { lowerBounds: readonly number[]; values: readonly T[] } {
     return { lowerBounds: this.lowerBounds, values: [...this] }
-  }
-}
-
-function writeByValue(value: unknown): string {
-  switch (typeof value) {
-    case 'boolean':
-      return value ? 't' : 'f'
-    case 'number':
-      return writeFloat(value)
-    default:
-      if (value instanceof Uint8Array) return writeBytea(value)
-      if (Array.isArray(value)) return writeArray(value, [], dimensionsOf(value), ',', writeByValue)
-      return String(value)
   }
 }

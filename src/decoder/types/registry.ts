@@ -1,15 +1,25 @@
 import { WalwireError } from '../../protocol/errors.ts'
 import { type SliceText, sliceUtf8, sliceUtf8Strictly } from '../text.ts'
-import { arrayReader } from './array.ts'
-import { builtinTypes, semicolonDelimited } from './builtin.ts'
+import { arrayCodec } from './array.ts'
+import { type BuiltinType, builtinRanges, builtinTypes } from './builtin.ts'
+import { type CatalogType, typesUnder } from './catalog-type.ts'
 import type { Codec, ReadValue } from './codec.ts'
-import { jsonbCodec, jsonCodec } from './json.ts'
+import { compositeCodec } from './composite.ts'
+import { extensionCodec } from './extension-types.ts'
+import { finiteIntervalCodec, intervalCodec } from './interval.ts'
+import { jsonValue } from './json-value.ts'
+import { multirangeCodec } from './multirange.ts'
 import { builtinOids } from './names.ts'
 import { checkOverrides, type Override, type TypeOverrides } from './overrides.ts'
-import { dimensionsOf, PgArray, writeArray } from './pg-array.ts'
-import { charCodec, readChar, textOnlyCodec, writeString } from './string.ts'
+import { rangeCodec } from './range.ts'
+import { textCodec, textOnlyCodec } from './string.ts'
+import { textValueCodec } from './text-value.ts'
 
+export type { CatalogAttribute, CatalogType } from './catalog-type.ts'
 export type { ReadValue } from './codec.ts'
+
+/** What a type is made as; `unknown` for one that the catalog has no more. */
+export type TypeKind = 'base' | 'array' | 'composite' | 'domain' | 'enum' | 'multirange' | 'range' | 'unknown'
 
 /** A type, and how its values are read and written. */
 export interface PgType {
@@ -19,6 +29,7 @@ export interface PgType {
   readonly name: string
   /** The bare name of a type of pg_catalog, `schema.name` of any other: what overrides and events call it. */
   readonly label: string
+  readonly kind: TypeKind
   /**
    * @throws {ProtocolError} when the text is not one that the server writes for this type.
    * @throws {WalwireError} `value_too_long`, or `invalid_text` where text is read strictly.
@@ -45,25 +56,8 @@ export interface PgType {
    * @throws {TypeError} when the value is not of the kind that this type is read as.
    */
   readonly encodeBinary: ((value: unknown) => Uint8Array) | undefined
-  /** The value is a string that is JSON itself, or a list of such: json and jsonb, where nothing overrides them. */
-  readonly rawJson: boolean
-}
-
-/** A row of pg_type, for a type that is not built in. */
-export interface CatalogType {
-  readonly oid: number
-  readonly schema: string
-  readonly name: string
-  readonly typtype: string
-  /** `typdelim`: what stands between elements where this type is the element of an array. */
-  readonly delimiter: string
-  /**
-   * `typelem` of a true array, 0 for every other type. Arrays that are not built in are told by
-   * `typsubscript = 'array_subscript_handler'::regproc`; `point` and others have a `typelem` too and are none.
-   */
-  readonly elementOid: number
-  /** `typbasetype` of a domain, 0 for every other type. */
-  readonly baseOid: number
+  /** A value of this type, or null, as JSON on one line: what `toJsonLine` writes. */
+  readonly writeJson: (value: unknown) => string
 }
 
 /** How a {@link TypeRegistry} reads. */
@@ -73,13 +67,39 @@ export interface TypeRegistryOptions {
   readonly values?: 'native' | 'text' | undefined
   /** The server sends text that nobody has checked, since its encoding is SQL_ASCII: check it. */
   readonly strictText?: boolean | undefined
+  /** Major version of the server. Before 17 the greatest interval is not infinite. Default: the newest. */
+  readonly serverVersion?: number | undefined
+  /**
+   * Called when values of a type are read as text from now on, or some of them are, although their type could be read:
+   * a composite that was altered after they were written, a type that is nested too deeply. Once for each type.
+   */
+  readonly onMismatch?: ((type: PgType, why: string) => void) | undefined
 }
 
-/** A type as it is without overrides, and what arrays and domains over it need to know. */
-interface KnownType extends PgType {
+/** Types in types in types: what is nested deeper reads as text. A table's row type in a table's row type is 2. */
+const maxDepth = 64
+
+/** A type, and what those made of it need to know. */
+interface KnownType {
+  /** What callers get, which is text where every value is. */
+  readonly face: PgType
+  /** How it is read inside other types: with overrides, never as text. */
+  readonly codec: Codec
   readonly delimiter: string
   /** Its values are arrays. */
   readonly isArray: boolean
+  readonly depth: number
+}
+
+/** What a type is called, and what it is made as. */
+type TypeName = Pick<PgType, 'oid' | 'schema' | 'name' | 'kind'>
+
+/** How a type is made: of other types, or of none. */
+interface Making {
+  readonly codec: Codec
+  readonly delimiter?: string | undefined
+  readonly isArray?: boolean
+  readonly depth?: number
 }
 
 /** The types of one server, by OID. */
@@ -89,6 +109,8 @@ export class TypeRegistry {
   readonly #asText: boolean
   readonly #strict: boolean
   readonly #sliceText: SliceText
+  readonly #onMismatch: TypeRegistryOptions['onMismatch']
+  readonly #mismatched = new Set<number>()
 
   /** @throws {WalwireError} `bad_option` for overrides of names that no type has, or where every value is to be text. */
   constructor(options: TypeRegistryOptions = {}) {
@@ -96,6 +118,7 @@ export class TypeRegistry {
     this.#asText = options.values === 'text'
     this.#strict = options.strictText === true
     this.#sliceText = this.#strict ? sliceUtf8Strictly : sliceUtf8
+    this.#onMismatch = options.onMismatch
     if (this.#asText && this.#overrides.size > 0) {
       throw new WalwireError('bad_option', {
         what: "the options 'types' and 'values' do not go together",
@@ -103,96 +126,157 @@ export class TypeRegistry {
         hint: "leave out 'types', or values: 'text'",
       })
     }
-    for (const [oid, arrayOid, name, codec] of builtinTypes) {
-      const delimiter = oid === semicolonDelimited ? ';' : ','
-      const element = this.#keep({ oid, schema: 'pg_catalog', name, delimiter, isArray: false, ...this.#form(codec) })
-      if (arrayOid !== 0) this.#keepArray({ oid: arrayOid, schema: 'pg_catalog', name: `_${name}` }, element)
+    const knowsInfiniteIntervals = (options.serverVersion ?? 17) >= 17
+    const scalars: readonly BuiltinType[] = builtinTypes
+    for (const type of scalars) {
+      const isInterval = type.codec === intervalCodec
+      const codec = isInterval && !knowsInfiniteIntervals ? finiteIntervalCodec : type.codec
+      this.#keepBuiltin(type, 'base', { codec: this.#checked(codec), delimiter: type.delimiter })
+    }
+    for (const { multirange, subtypeOid, ...range } of builtinRanges) {
+      this.#keepBuiltin(range, 'range', this.#range(this.#types.get(subtypeOid)!))
+      this.#keepBuiltin(multirange, 'multirange', this.#multirange(this.#types.get(range.oid)!))
     }
   }
 
   /** A type that is built in or was added; undefined means that the catalog must be asked. */
   get(oid: number): PgType | undefined {
-    return this.#types.get(oid)
+    return this.#types.get(oid)?.face
   }
 
   /**
-   * Adds a type from the catalog. An array or domain is read as such when the type under it was added before; every
-   * other type reads as text. A built-in type stays what it is: the catalog's answer for a domain names its base too.
+   * Adds a type from the catalog. It is read as what it is when the types under it were added before, else as text; so
+   * are base types that are not known. A built-in type stays what it is: the catalog's answer for a domain names its base
+   * too.
    */
   add(type: CatalogType): PgType {
     const builtin = builtinOids.has(type.oid) ? this.#types.get(type.oid) : undefined
-    if (builtin !== undefined) return builtin
-    const element = type.elementOid === 0 ? undefined : this.#types.get(type.elementOid)
-    if (element !== undefined) return this.#keepArray(type, element)
-    const base = type.baseOid === 0 ? undefined : this.#types.get(type.baseOid)
+    if (builtin !== undefined) return builtin.face
     const { oid, schema, name, delimiter } = type
-    if (base !== undefined) return this.#keep({ ...base, oid, schema, name, delimiter })
-    return this.#keep({ oid, schema, name, delimiter, isArray: false, ...this.#form(textOnlyCodec) })
+    const under = typesUnder(type).map((inner) => this.#types.get(inner))
+    const depth = 1 + Math.max(0, ...under.map((inner) => inner?.depth ?? 0))
+    const isKnown = under.every((inner) => inner !== undefined)
+    const made = isKnown && depth <= maxDepth ? this.#make(type) : { codec: this.#checked(textOnlyCodec) }
+    const kept = this.#keep({ oid, schema, name, kind: kindOf(type) }, { delimiter, depth, ...made })
+    if (depth > maxDepth) this.#mismatch(oid, `it is nested more than ${maxDepth} types deep`)
+    return kept.face
   }
 
   /** Adds a type that the catalog has no more, as text: it was dropped after rows with it were written. */
   addUnknown(oid: number): PgType {
-    return this.add({ oid, schema: '', name: `${oid}`, typtype: 'b', delimiter: ',', elementOid: 0, baseOid: 0 })
+    const codec = this.#checked(textOnlyCodec)
+    return this.#keep({ oid, schema: '', name: `${oid}`, kind: 'unknown' }, { codec }).face
   }
 
-  #keepArray(type: Pick<PgType, 'oid' | 'schema' | 'name'>, element: KnownType): PgType {
-    const { oid, schema, name } = type
-    if (this.#asText) {
-      return this.#keep({ oid, schema, name, delimiter: ',', isArray: false, ...this.#form(textOnlyCodec) })
+  /** A type whose inner types are all known. */
+  #make(type: CatalogType): Making {
+    const inner = (oid: number | undefined) => this.#types.get(oid ?? 0)
+    const element = inner(type.elementOid)
+    if (element !== undefined) return this.#array(element)
+    const base = inner(type.baseOid)
+    if (base !== undefined) return { codec: base.codec, isArray: base.isArray }
+    const subtype = inner(type.subtypeOid)
+    if (subtype !== undefined) return this.#range(subtype)
+    const range = inner(type.rangeOid)
+    if (range !== undefined) return this.#multirange(range)
+    if (type.typtype === 'c' && type.attributes !== undefined) return this.#composite(type.oid, type.attributes)
+    // an enum's binary form is its label
+    const codec = type.typtype === 'e' ? textCodec : extensionCodec(type.output, type.send)
+    return { codec: this.#checked(codec ?? textOnlyCodec) }
+  }
+
+  #array(element: KnownType): Making {
+    const { delimiter, isArray, face } = element
+    const make = (codec: Codec) => arrayCodec({ oid: face.oid, codec, delimiter, isArray })
+    return { codec: withPlain(make, element.codec), isArray: true, depth: element.depth + 1 }
+  }
+
+  #range(subtype: KnownType): Making {
+    const make = (codec: Codec) => rangeCodec(codec, this.#sliceText)
+    return { codec: withPlain(make, subtype.codec), depth: subtype.depth + 1 }
+  }
+
+  #multirange(range: KnownType): Making {
+    return { codec: withPlain(multirangeCodec, range.codec), isArray: true, depth: range.depth + 1 }
+  }
+
+  #composite(oid: number, attributes: NonNullable<CatalogType['attributes']>): Making {
+    const context = {
+      sliceText: this.#sliceText,
+      onMismatch: (why: string) => this.#mismatch(oid, why),
+      codecOf: (inner: number) => this.#types.get(inner)?.codec,
     }
-    return this.#keep({
-      oid,
-      schema,
-      name,
-      delimiter: ',',
-      isArray: true,
-      readText: arrayReader(element.readText, element.delimiter, element.isArray),
-      readBinary: undefined,
-      binaryExact: false,
-      encodeText: arrayWriter(element),
-      encodeBinary: undefined,
-      rawJson: element.rawJson,
-    })
+    const make = (pick: (codec: Codec) => Codec) =>
+      compositeCodec(
+        attributes.map(({ name, typeOid }) => ({ name, typeOid, codec: pick(this.#types.get(typeOid)!.codec) })),
+        context,
+      )
+    const codec = make((inner) => inner)
+    const isOverridden = attributes.some(({ typeOid }) => this.#types.get(typeOid)!.codec.plain !== undefined)
+    return { codec: isOverridden ? { ...codec, plain: make((inner) => inner.plain ?? inner) } : codec }
   }
 
-  #keep(type: Omit<KnownType, 'label'>): KnownType {
-    const label =
-      type.schema === 'pg_catalog' ? type.name : type.schema === '' ? type.name : `${type.schema}.${type.name}`
+  #checked(codec: Codec): Codec {
+    return (this.#strict && codec.strict) || codec
+  }
+
+  #keepBuiltin(type: Pick<BuiltinType, 'oid' | 'arrayOid' | 'name'>, kind: TypeKind, making: Making): void {
+    const { oid, arrayOid, name } = type
+    const kept = this.#keep({ oid, schema: 'pg_catalog', name, kind }, making)
+    if (arrayOid === 0) return
+    this.#keep({ oid: arrayOid, schema: 'pg_catalog', name: `_${name}`, kind: 'array' }, this.#array(kept))
+  }
+
+  #keep(name: TypeName, { codec, delimiter = ',', isArray = false, depth = 0 }: Making): KnownType {
+    const label = name.schema === 'pg_catalog' || name.schema === '' ? name.name : `${name.schema}.${name.name}`
     const override = this.#overrides.get(label)
-    const { readText, readBinary } = type
-    const kept: KnownType =
-      override === undefined
-        ? { ...type, label }
-        : {
-            ...type,
-            label,
-            readText: (bytes, start, end) => override(readText(bytes, start, end)),
-            readBinary: readBinary && ((bytes, start, end) => override(readBinary(bytes, start, end))),
-            rawJson: false,
-          }
-    this.#types.set(kept.oid, kept)
-    return kept
+    const kept = override === undefined ? codec : overridden(codec, override)
+    const shown = this.#asText ? textValueCodec(codec, this.#sliceText) : kept
+    const { readText, readBinary, binaryExact, encodeText, encodeBinary, writeJson = jsonValue } = shown
+    const face: PgType = { ...name, label, readText, readBinary, binaryExact, encodeText, encodeBinary, writeJson }
+    const known: KnownType = { face, codec: kept, delimiter, isArray, depth }
+    this.#types.set(name.oid, known)
+    return known
   }
 
-  #form(
-    given: Codec,
-  ): Pick<PgType, 'readText' | 'readBinary' | 'binaryExact' | 'encodeText' | 'encodeBinary' | 'rawJson'> {
-    if (this.#asText) {
-      const readText = given === charCodec ? readChar : this.#sliceText
-      const nothing = { readBinary: undefined, encodeBinary: undefined, binaryExact: false }
-      return { readText, encodeText: writeString, ...nothing, rawJson: false }
-    }
-    const { readText, readBinary, binaryExact, encodeText, encodeBinary } = (this.#strict && given.strict) || given
-    const rawJson = given === jsonCodec || given === jsonbCodec
-    return { readText, readBinary, binaryExact, encodeText, encodeBinary, rawJson }
+  #mismatch(oid: number, why: string): void {
+    if (this.#mismatched.has(oid)) return
+    this.#mismatched.add(oid)
+    const type = this.get(oid)
+    if (type !== undefined) this.#onMismatch?.(type, why)
   }
 }
 
-function arrayWriter({ encodeText, delimiter, isArray }: KnownType): (value: unknown) => string {
-  return (value) => {
-    if (!Array.isArray(value)) throw new TypeError(`an array's value is an array, not ${typeof value}`)
-    const lowerBounds = value instanceof PgArray ? value.lowerBounds : []
-    const dimensions = lowerBounds.length > 0 ? lowerBounds.length : isArray ? 1 : dimensionsOf(value)
-    return writeArray(value, lowerBounds, dimensions, delimiter, encodeText)
+/** A codec made of another one, and beside it the one made of that without overrides, where it has any. */
+function withPlain(make: (codec: Codec) => Codec, inner: Codec): Codec {
+  return inner.plain === undefined ? make(inner) : { ...make(inner), plain: make(inner.plain) }
+}
+
+function overridden(codec: Codec, override: Override): Codec {
+  const { readText, readBinary } = codec
+  return {
+    ...codec,
+    readText: (bytes, start, end) => override(readText(bytes, start, end)),
+    readBinary: readBinary && ((bytes, start, end) => override(readBinary(bytes, start, end))),
+    writeJson: jsonValue,
+    plain: codec.plain ?? codec,
+  }
+}
+
+function kindOf({ typtype, elementOid }: CatalogType): TypeKind {
+  if (elementOid !== 0) return 'array'
+  switch (typtype) {
+    case 'c':
+      return 'composite'
+    case 'd':
+      return 'domain'
+    case 'e':
+      return 'enum'
+    case 'm':
+      return 'multirange'
+    case 'r':
+      return 'range'
+    default:
+      return 'base'
   }
 }

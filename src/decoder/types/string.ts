@@ -63,8 +63,7 @@ export const charCodec: Codec<string> = {
   binaryExact: true,
 }
 
-/** The text of a "char". */
-export function readChar(bytes: Uint8Array, start: number, end: number): string {
+function readChar(bytes: Uint8Array, start: number, end: number): string {
   const byte = bytes[start]
   if (end - start === 1 && byte !== undefined && byte > 0x7f) return `\\${byte.toString(8)}`
   return sliceUtf8(bytes, start, end)

@@ -1,6 +1,6 @@
 import postgres from 'postgres'
 import { describe, expect, test } from 'vitest'
-import { builtinTypes, semicolonDelimited } from '../../../src/decoder/types/builtin.ts'
+import { type BuiltinType, builtinRanges, builtinTypes } from '../../../src/decoder/types/builtin.ts'
 import { sharedServer, testVersions } from '../../server/index.ts'
 
 describe.each(testVersions())('PostgreSQL %i', (version) => {
@@ -15,9 +15,22 @@ describe.each(testVersions())('PostgreSQL %i', (version) => {
         AND NOT EXISTS (SELECT FROM pg_catalog.pg_type e WHERE e.typarray = t.oid)
       ORDER BY t.oid`
     await sql.end()
-    expect(types.map(({ oid, typarray, typname }) => [oid, typarray, typname])).toEqual(
-      builtinTypes.map(([oid, arrayOid, name]) => [oid, arrayOid, name]),
+    const scalars: readonly BuiltinType[] = builtinTypes
+    const known = [...scalars, ...builtinRanges, ...builtinRanges.map(({ multirange }) => ({ ...multirange }))]
+    expect(types.map(({ oid, typarray, typname, typdelim }) => [oid, typarray, typname, typdelim])).toEqual(
+      known
+        .map((type) => [type.oid, type.arrayOid, type.name, 'delimiter' in type ? type.delimiter : ','])
+        .sort(([a], [b]) => Number(a) - Number(b)),
     )
-    expect(types.filter(({ typdelim }) => typdelim !== ',').map(({ oid }) => oid)).toEqual([semicolonDelimited])
+  })
+
+  test('has exactly the ranges of the table', async () => {
+    const server = await sharedServer(version)
+    const sql = postgres(server.uri('postgres'), { max: 1 })
+    const ranges = await sql`SELECT rngtypid, rngsubtype, rngmultitypid FROM pg_range WHERE rngtypid < 16384 ORDER BY 1`
+    await sql.end()
+    expect(ranges.map(({ rngtypid, rngsubtype, rngmultitypid }) => [rngtypid, rngsubtype, rngmultitypid])).toEqual(
+      builtinRanges.map(({ oid, subtypeOid, multirange }) => [oid, subtypeOid, multirange.oid]),
+    )
   })
 })

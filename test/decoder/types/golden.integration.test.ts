@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { builtinTypes } from '../../../src/decoder/types/builtin.ts'
 import { PgArray } from '../../../src/decoder/types/pg-array.ts'
+import { PgRange } from '../../../src/decoder/types/pg-range.ts'
 import { testVersions } from '../../server/index.ts'
 import { readInPlace } from './in-place.ts'
 import { askServer, type Oracle } from './server-oracle.ts'
@@ -108,24 +109,24 @@ const goldens: readonly Golden[] = [
   ],
   ['jsonb', 'null'],
   ['jsonb', '1e300', `1${'0'.repeat(300)}`],
-  ['int4range', '[1,5]', '[1,6)'],
-  ['int4range', 'empty'],
-  ['int4range', '(,5]', '(,6)'],
-  ['numrange', '(1.10,2.20]'],
-  ['tsrange', '["2026-01-01 00:00:00",infinity)'],
-  ['tstzrange', '("2026-01-01 00:00:00+00",)'],
-  ['daterange', '[2026-01-01,2026-01-03)'],
-  ['int8range', '[-9223372036854775808,9223372036854775807)'],
+  ['int4range', '[1,5]', new PgRange(1, 6)],
+  ['int4range', 'empty', PgRange.empty()],
+  ['int4range', '(,5]', new PgRange(null, 6, '()')],
+  ['numrange', '(1.10,2.20]', new PgRange('1.10', '2.20', '(]')],
+  ['tsrange', '["2026-01-01 00:00:00",infinity)', new PgRange('2026-01-01 00:00:00', 'infinity')],
+  ['tstzrange', '("2026-01-01 00:00:00+00",)', new PgRange('2026-01-01 00:00:00+00', null, '()')],
+  ['daterange', '[2026-01-01,2026-01-03)', new PgRange('2026-01-01', '2026-01-03')],
+  ['int8range', '[-9223372036854775808,9223372036854775807)', new PgRange(-(2n ** 63n), 2n ** 63n - 1n)],
   ['jsonpath', '$."a"[*]?(@ > 1)', '$."a"[*]?(@ > 1)'],
   ['regnamespace', 'pg_catalog'],
   ['regrole', 'postgres'],
   ['regcollation', '"C"'],
-  ['int4multirange', '{[1,2],[4,5)}', '{[1,3),[4,5)}'],
-  ['nummultirange', '{}'],
-  ['tsmultirange', '{["2026-01-01 00:00:00",infinity)}'],
-  ['tstzmultirange', '{(,"2026-01-01 00:00:00+00")}'],
-  ['datemultirange', '{[2026-01-01,2026-01-03)}'],
-  ['int8multirange', '{[1,2)}'],
+  ['int4multirange', '{[1,2],[4,5)}', [new PgRange(1, 3), new PgRange(4, 5)]],
+  ['nummultirange', '{}', []],
+  ['tsmultirange', '{["2026-01-01 00:00:00",infinity)}', [new PgRange('2026-01-01 00:00:00', 'infinity')]],
+  ['tstzmultirange', '{(,"2026-01-01 00:00:00+00")}', [new PgRange(null, '2026-01-01 00:00:00+00', '()')]],
+  ['datemultirange', '{[2026-01-01,2026-01-03)}', [new PgRange('2026-01-01', '2026-01-03')]],
+  ['int8multirange', '{[1,2)}', [new PgRange(1n, 2n)]],
   ['pg_snapshot', '10:20:10,14,15'],
   ['xid8', '18446744073709551615'],
   // arrays
@@ -161,7 +162,7 @@ const goldens: readonly Golden[] = [
   ['point[]', '{"(1,2)"}', ['(1,2)']],
   ['jsonb[]', '{"{\\"a\\": [1, \\"x\\"]}",NULL,null,"null"}', ['{"a": [1, "x"]}', null, null, 'null']],
   ['timestamptz[]', '{infinity,"2026-01-02 03:04:05+00"}', ['infinity', '2026-01-02 03:04:05+00']],
-  ['tstzrange[]', '{"[\\"2026-01-01 00:00:00+00\\",)"}', ['["2026-01-01 00:00:00+00",)']],
+  ['tstzrange[]', '{"[\\"2026-01-01 00:00:00+00\\",)"}', [new PgRange('2026-01-01 00:00:00+00', null)]],
   // not built in
   ['mood', 'so-so'],
   ['mood[]', '{"so-so",NULL}', ['so-so', null]],
@@ -169,9 +170,9 @@ const goldens: readonly Golden[] = [
   ['share[]', '{5,NULL}', [5, null]],
   ['pair', '[0:1]={1,2}', new PgArray([1, 2], [0])],
   ['pair[]', '{"[0:1]={1,2}",NULL,"{3}"}', [new PgArray([1, 2], [0]), null, [3]]],
-  ['address', '(1,,"","a""b","c\\\\d","x,y"," ")', '(1,,"","a""b","c\\\\d","x,y"," ")'],
-  ['address[]', '{"(1,,\\"\\",a,b,c,d)"}', ['(1,,"",a,b,c,d)']],
-  ['floats', '[1.5,2.5)'],
+  ['address', '(1,,"","a""b","c\\\\d","x,y"," ")', { a: 1, b: null, c: '', d: 'a"b', e: 'c\\d', f: 'x,y', g: ' ' }],
+  ['address[]', '{"(1,,\\"\\",a,b,c,d)"}', [{ a: 1, b: null, c: '', d: 'a', e: 'b', f: 'c', g: 'd' }]],
+  ['floats', '[1.5,2.5)', new PgRange(1.5, 2.5)],
 ]
 
 const definitions = `
@@ -228,5 +229,5 @@ describe.each(testVersions())('PostgreSQL %i', (version) => {
 test('every built-in type that has an input function is in the list', () => {
   const internal = /^(pg_node_tree|pg_ndistinct|pg_dependencies|pg_mcv_list|pg_brin_.*|gtsvector)$/
   const given = new Set(goldens.map(([type]) => type.replace(/["[\]]|\(.*/g, '')))
-  expect(builtinTypes.map(([, , name]) => name).filter((name) => !internal.test(name) && !given.has(name))).toEqual([])
+  expect(builtinTypes.map(({ name }) => name).filter((name) => !internal.test(name) && !given.has(name))).toEqual([])
 })

@@ -86,7 +86,11 @@ describe('overrides', () => {
 
   test('what they return is not taken for JSON', () => {
     const types = new TypeRegistry({ overrides: { jsonb: JSON.parse, _json: (value) => value } })
-    expect([114, 199, 3802, 3807].map((oid) => types.get(oid)?.rawJson)).toEqual([true, false, false, false])
+    const [json, jsonArray, jsonb, jsonbArray] = [114, 199, 3802, 3807].map((oid) => types.get(oid))
+    expect(json?.writeJson('[1]')).toBe('[1]')
+    expect(jsonArray?.writeJson(['[1]'])).toBe('["[1]"]')
+    expect(jsonb?.writeJson('[1]')).toBe('"[1]"')
+    expect(jsonbArray?.writeJson(['[1]'])).toBe('["[1]"]')
   })
 
   test('leave writing as it is', () => {
@@ -139,7 +143,7 @@ describe('types from the catalog', () => {
 
   test('a type that is gone is text', () => {
     const types = new TypeRegistry()
-    expect(types.addUnknown(20000)).toMatchObject({ oid: 20000, label: '20000', rawJson: false })
+    expect(types.addUnknown(20000)).toMatchObject({ oid: 20000, label: '20000', kind: 'unknown' })
     expect(read(types, 20000, 'é')).toBe('é')
   })
 
@@ -155,9 +159,9 @@ describe('types from the catalog', () => {
 
   test('a domain over json is JSON too', () => {
     const types = new TypeRegistry()
-    expect(types.add(domain(20000, 'doc', 3802)).rawJson).toBe(true)
-    expect(types.add(arrayOf(20001, '_doc', 20000)).rawJson).toBe(true)
-    expect(types.get(25)?.rawJson).toBe(false)
+    expect(types.add(domain(20000, 'doc', 3802)).writeJson('[1]')).toBe('[1]')
+    expect(types.add(arrayOf(20001, '_doc', 20000)).writeJson(['[1]', null])).toBe('[[1],null]')
+    expect(types.get(25)?.writeJson('[1]')).toBe('"[1]"')
   })
 })
 
@@ -181,7 +185,7 @@ describe('values: text', () => {
   ])('%i %s', (oid, text) => {
     expect(read(types, oid, text)).toBe(text)
     expect(types.get(oid)?.encodeText(text)).toBe(text)
-    expect(types.get(oid)?.rawJson).toBe(false)
+    expect(types.get(oid)?.writeJson(text)).toBe(JSON.stringify(text))
   })
 
   test('with overrides is refused', () => {

@@ -34,7 +34,7 @@ test('values are the same with Buffer deleted', async () => {
   ]
   vi.resetModules()
   vi.stubGlobal('Buffer', undefined)
-  const { decodeText, encodeText } = await import('../../../src/decoder/types/text-codec.ts')
+  const { decodeText, encodeText } = await import('../../../src/decoder/types/value-codec.ts')
   const read = values.map(([type, value]) => decodeText(type, encodeText(type, value)))
   vi.unstubAllGlobals()
   expect(read).toStrictEqual(values.map(([, value]) => value))

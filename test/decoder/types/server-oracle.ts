@@ -1,6 +1,8 @@
 import postgres from 'postgres'
 import type { PgType } from '../../../src/decoder/types/registry.ts'
 import { TypeRegistry } from '../../../src/decoder/types/registry.ts'
+import type { Queryable } from '../../../src/replication/queryable.ts'
+import { readTypes } from '../../../src/replication/type-catalog.ts'
 import { sharedServer } from '../../server/index.ts'
 
 /** A real server that says what the text of a value is. */
@@ -21,7 +23,14 @@ export async function askServer(version: number): Promise<Oracle> {
     onnotice: () => {},
     connection: { DateStyle: 'ISO', IntervalStyle: 'postgres', TimeZone: 'UTC', extra_float_digits: '3' },
   })
-  const types = new TypeRegistry()
+  const types = new TypeRegistry({ serverVersion: version })
+  const queryable: Queryable = {
+    query: async (statement) => {
+      const rows = await sql.unsafe(statement).raw()
+      const decoder = new TextDecoder()
+      return [{ rows: rows.map((row) => row.map((value) => (value === null ? null : decoder.decode(value)))) }]
+    },
+  }
   const oracle: Oracle = {
     types,
     run: async (statement) => {
@@ -43,22 +52,10 @@ export async function askServer(version: number): Promise<Oracle> {
       })
     },
     type: async (name) => {
-      const [row] = await sql`
-        SELECT t.oid, n.nspname, t.typname, t.typtype, t.typdelim, t.typbasetype,
-          CASE WHEN t.typsubscript = 'array_subscript_handler'::regproc THEN t.typelem ELSE 0 END AS element
-        FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace WHERE t.oid = ${name}::regtype`
-      if (row === undefined) throw new Error(`there is no type ${name}`)
-      const known = types.get(row.oid)
-      if (known !== undefined) return known
-      return types.add({
-        oid: row.oid,
-        schema: row.nspname,
-        name: row.typname,
-        typtype: row.typtype,
-        delimiter: row.typdelim,
-        elementOid: row.element,
-        baseOid: row.typbasetype,
-      })
+      const [row] = await sql`SELECT ${name}::regtype::oid::int8 AS oid`
+      const oid = Number(row?.oid)
+      if (types.get(oid) === undefined) for (const type of await readTypes(queryable, [oid])) types.add(type)
+      return types.get(oid) ?? types.addUnknown(oid)
     },
     [Symbol.asyncDispose]: () => sql.end(),
   }

@@ -33,6 +33,17 @@ export function decodeText(type: string | number, text: string | Uint8Array): un
 }
 
 /**
+ * Reads a value out of what the type's send function gives, as a feed without overrides does.
+ *
+ * @throws {WalwireError} `bad_option` for a type that is not built in, or whose binary form is not known
+ * @throws {ProtocolError} when it is not the binary form of a value of that type
+ */
+export function decodeBinary(type: string | number, bytes: Uint8Array): unknown {
+  const { label, readBinary } = typeOf(type)
+  return (readBinary ?? unknownForm(label))(bytes, 0, bytes.length)
+}
+
+/**
  * The inverse of {@link decodeText}: a text that the server reads as that value.
  *
  * @throws {WalwireError} `bad_option` for a type that is not built in
@@ -40,4 +51,23 @@ export function decodeText(type: string | number, text: string | Uint8Array): un
  */
 export function encodeText(type: string | number, value: unknown): string {
   return typeOf(type).encodeText(value)
+}
+
+/**
+ * The inverse of {@link decodeBinary}: what the type's receive function takes.
+ *
+ * @throws {WalwireError} `bad_option` for a type that is not built in, or whose binary form is not known
+ * @throws {TypeError} when the value is not of the kind that this type is read as
+ */
+export function encodeBinary(type: string | number, value: unknown): Uint8Array {
+  const { label, encodeBinary } = typeOf(type)
+  return (encodeBinary ?? unknownForm(label))(value)
+}
+
+function unknownForm(label: string): never {
+  throw new WalwireError('bad_option', {
+    what: `the binary form of ${label} is not known`,
+    why: 'the type has none, or it does not say what the text says',
+    hint: 'use the text',
+  })
 }

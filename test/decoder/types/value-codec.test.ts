@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { decodeText, encodeText } from '../../../src/decoder/types/text-codec.ts'
+import { decodeText, encodeText } from '../../../src/decoder/types/value-codec.ts'
 
 test('by name and by OID, from a string and from bytes', () => {
   expect(decodeText('int8', '5')).toBe(5n)
