@@ -233,6 +233,11 @@ describe('positions of one feed', () => {
       position({ lsn: '0/320', tx: { commitLsn: '0/400', seq: 1 } }),
     ],
     [
+      'inside two transactions, with no whole one between',
+      position({ tx: { commitLsn: '0/300', seq: 10 } }),
+      position({ tx: { commitLsn: '0/400', seq: 1 } }),
+    ],
+    [
       'before and after a table began to be copied',
       position({ phase: 'snapshot', tables: [table] }),
       position({ phase: 'snapshot', tables: [{ ...table, state: 'copying' }] }),
