@@ -26,6 +26,13 @@ export interface FollowSettings extends Omit<FollowOptions, 'publication' | 'sto
 /** What a slot may be called: lower-case letters, digits and underscores, up to 63 bytes (slot.c, ReplicationSlotValidateName). */
 const slotName = /^[a-z0-9_]{1,63}$/
 
+/**
+ * A batch is alive while it is made and while it is taken. One that is large beside the garbage collector's young
+ * generation (a MiB becomes some ten as objects) outlives that and is collected late: measured with 1 MiB, up to 170 MB
+ * were resident and the CPU had a third more to do; with a quarter of it, some 95 MB, of which Node itself is the most.
+ */
+const defaultMaxBatchBytes = 256 * 1024
+
 const knownOptions = {
   connection: true,
   publication: true,
@@ -86,7 +93,7 @@ export function checkFollowOptions(options: FollowOptions): FollowSettings {
     snapshot,
     temporary,
     maxBatchRows: checkCount('maxBatchRows', options.maxBatchRows, 10_000),
-    maxBatchBytes: checkCount('maxBatchBytes', options.maxBatchBytes, 1024 * 1024),
+    maxBatchBytes: checkCount('maxBatchBytes', options.maxBatchBytes, defaultMaxBatchBytes),
     maxBufferedBytes: checkCount('maxBufferedBytes', options.maxBufferedBytes, 8 * 1024 * 1024),
     slotTimeoutMs: checkCount('slotTimeoutMs', options.slotTimeoutMs, 60_000),
     binary: options.binary ?? false,
