@@ -15,8 +15,8 @@ export interface SortedArguments {
   values(option: string): readonly string[]
 }
 
-/** A failure of the arguments alone; `hint` falls back to where the options are listed. */
-export function usageError(what: string, why: string, hint = 'see walwire follow --help'): CommandError {
+/** A failure of the arguments alone. */
+export function usageError(what: string, why: string, hint: string): CommandError {
   return new CommandError('usage', { what, why, hint })
 }
 
@@ -24,9 +24,14 @@ export function usageError(what: string, why: string, hint = 'see walwire follow
  * Sorts the arguments by the options that a command knows. Node's own strict mode says the same, but with its own
  * words and without naming the option as data, so its tokens are judged here.
  *
+ * @param command its name, for what is said about a mistake
  * @throws {CommandError} `usage` for an unknown option, one given twice, and a value that is missing, empty or too much.
  */
-export function sortArguments(argv: readonly string[], kinds: Readonly<Record<string, OptionKind>>): SortedArguments {
+export function sortArguments(
+  command: string,
+  argv: readonly string[],
+  kinds: Readonly<Record<string, OptionKind>>,
+): SortedArguments {
   const options = Object.fromEntries(
     Object.entries(kinds).map(([name, kind]) => [
       name,
@@ -45,8 +50,10 @@ export function sortArguments(argv: readonly string[], kinds: Readonly<Record<st
       const meant = nearest(token.name, Object.keys(kinds))
       throw usageError(
         `unknown option ${rawName}`,
-        'walwire follow has no such option',
-        meant === undefined ? undefined : `did you mean --${meant}? All options: walwire follow --help`,
+        `walwire ${command} has no such option`,
+        meant === undefined
+          ? `see walwire ${command} --help`
+          : `did you mean --${meant}? All options: walwire ${command} --help`,
       )
     }
     if (kind !== 'values' && found.has(token.name)) {
@@ -92,5 +99,17 @@ export function oneOf<Word extends string>(option: string, given: string, words:
     `--${option} cannot be ${JSON.stringify(given)}`,
     `it is one of ${words.join(', ')}`,
     `give --${option} one of these`,
+  )
+}
+
+/** Reads a duration in seconds, above 0 and no longer than a timer can wait. @throws {CommandError} `usage` */
+export function readSeconds(option: string, given: string | undefined): number | undefined {
+  if (given === undefined) return undefined
+  const seconds = /^\d+(\.\d+)?$/.test(given) ? Number(given) : Number.NaN
+  if (seconds * 1000 <= 0x7fff_ffff && seconds > 0) return Math.ceil(seconds * 1000)
+  throw usageError(
+    `--${option} cannot be ${JSON.stringify(given)}`,
+    'it is a number of seconds above 0',
+    `give --${option} 60, for example`,
   )
 }

@@ -1,5 +1,4 @@
 import type { Batch } from '../../replication/batch.ts'
-import type { Event } from '../../replication/events.ts'
 import type { Position } from '../../replication/position.ts'
 import { type Checkpoint, checkpointVersion, storeCheckpoint } from '../files/checkpoint.ts'
 import type { CheckpointLock } from '../files/checkpoint-lock.ts'
@@ -20,7 +19,8 @@ export interface KeptCheckpoint {
 /** What a delivery is made of. */
 export interface DeliveryParts {
   readonly output: Output
-  readonly toLine: (event: Event) => string
+  /** What is written of a batch. */
+  readonly toLines: (batch: Batch) => Iterable<string>
   readonly ack: (position: Position) => void
   readonly checkpoint: KeptCheckpoint | undefined
 }
@@ -53,7 +53,7 @@ export class Delivery {
   async write(batch: Batch): Promise<void> {
     if (batch.events.length > 0) {
       if (!this.#begun) await this.#begin()
-      await this.#parts.output.write(lines(batch.events, this.#parts.toLine))
+      await this.#parts.output.write(this.#parts.toLines(batch))
     }
     this.#written = batch.position
   }
@@ -89,8 +89,4 @@ export class Delivery {
     await storeCheckpoint(checkpoint.disk, checkpoint.path, content)
     this.#begun = true
   }
-}
-
-function* lines(events: readonly Event[], toLine: (event: Event) => string): Generator<string, void, undefined> {
-  for (const event of events) yield toLine(event)
 }

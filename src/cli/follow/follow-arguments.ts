@@ -1,7 +1,8 @@
 import { resolve } from 'node:path'
 import { formatLsn, parseLsn } from '../../protocol/lsn.ts'
-import { oneOf, type SortedArguments, sortArguments, usageError } from '../arguments.ts'
+import { oneOf, readSeconds, type SortedArguments, sortArguments, usageError } from '../arguments.ts'
 import { type LogLevel, logLevels } from '../diagnostics.ts'
+import { followOptionKinds } from './follow-options.ts'
 import { parseTableList, type TableName } from './table-list.ts'
 
 /** What `walwire follow` was asked for. Paths are absolute, LSNs in the server's own form. */
@@ -17,6 +18,8 @@ export interface FollowArguments {
   readonly checkpoint: string | undefined
   /** Undefined is stdout. */
   readonly output: string | undefined
+  readonly format: 'jsonl' | 'pretty'
+  /** Always `text` for the format pretty, which shows what the server wrote. */
   readonly values: 'native' | 'text'
   readonly binary: boolean
   readonly createPublication: 'all' | readonly TableName[] | undefined
@@ -30,37 +33,18 @@ export interface DiagnosticsArguments {
   readonly json: boolean
 }
 
-/** The options of `walwire follow`. */
-export const followOptionKinds = {
-  url: 'value',
-  publication: 'values',
-  slot: 'value',
-  snapshot: 'value',
-  start: 'value',
-  stop: 'value',
-  checkpoint: 'value',
-  output: 'value',
-  format: 'value',
-  values: 'value',
-  binary: 'flag',
-  'create-publication': 'value',
-  temporary: 'flag',
-  'slot-timeout': 'value',
-  'log-level': 'value',
-  log: 'value',
-  help: 'flag',
-} as const
-
 /** Sorts the arguments of `walwire follow`. */
 export function sortFollowArguments(argv: readonly string[]): SortedArguments {
-  return sortArguments(argv, followOptionKinds)
+  return sortArguments('follow', argv, followOptionKinds)
 }
 
 /** Reads `--log` and `--log-level`. */
 export function readDiagnosticsArguments(given: SortedArguments): DiagnosticsArguments {
   const log = given.value('log')
   if (log !== undefined) oneOf('log', log, ['json'])
-  return { level: oneOf('log-level', given.value('log-level') ?? 'info', logLevels), json: log !== undefined }
+  // what is read by people says by itself how it goes
+  const usual = given.value('format') === 'pretty' ? 'warn' : 'info'
+  return { level: oneOf('log-level', given.value('log-level') ?? usual, logLevels), json: log !== undefined }
 }
 
 /**
@@ -72,7 +56,7 @@ export function readFollowArguments(given: SortedArguments): FollowArguments {
   const output = given.value('output')
   const checkpoint = given.value('checkpoint')
   const createPublication = given.value('create-publication')
-  readFormat(given.value('format') ?? 'jsonl')
+  const format = readFormat(given)
   const parsed: FollowArguments = {
     url: readUrl(given),
     publications: [...new Set(given.values('publication'))].sort(),
@@ -82,7 +66,8 @@ export function readFollowArguments(given: SortedArguments): FollowArguments {
     stop: readLsnOr('stop', 'now', given.value('stop')),
     checkpoint: checkpoint === undefined ? undefined : resolve(checkpoint),
     output: output === undefined || output === '-' ? undefined : resolve(output),
-    values: oneOf('values', given.value('values') ?? 'native', ['native', 'text']),
+    format,
+    values: oneOf('values', given.value('values') ?? (format === 'pretty' ? 'text' : 'native'), ['native', 'text']),
     binary: given.has('binary'),
     createPublication: createPublication === undefined ? undefined : parseTableList(createPublication),
     temporary: given.has('temporary'),
@@ -139,6 +124,7 @@ function refuseContradictions(parsed: FollowArguments, given: SortedArguments): 
   if (start !== undefined && slot === undefined) {
     throw usageError('--start needs --slot', 'it continues a slot that exists', 'give --slot NAME')
   }
+  if (parsed.format === 'pretty') refuseWithPretty(parsed)
   if (parsed.binary && parsed.values === 'text') {
     throw usageError(
       '--binary contradicts --values text',
@@ -163,6 +149,27 @@ function refuseContradictions(parsed: FollowArguments, given: SortedArguments): 
   }
 }
 
+function refuseWithPretty({ checkpoint, values, binary }: FollowArguments): void {
+  if (checkpoint !== undefined) {
+    throw usageError(
+      '--checkpoint contradicts --format pretty',
+      'what is kept exactly once is for programs, and the pretty format is for people: it shortens values',
+      'leave out one of the two',
+    )
+  }
+  if (values === 'native' || binary) {
+    throw usageError(
+      `--${binary ? 'binary' : 'values native'} contradicts --format pretty`,
+      "the pretty format shows the server's text",
+      'leave out one of the two',
+    )
+  }
+}
+
+function readFormat(given: SortedArguments): FollowArguments['format'] {
+  return oneOf('format', given.value('format') ?? 'jsonl', ['jsonl', 'pretty'])
+}
+
 function readUrl(given: SortedArguments): string | undefined {
   const [positional, ...rest] = given.positionals
   const url = given.value('url')
@@ -178,16 +185,6 @@ function readUrl(given: SortedArguments): string | undefined {
   return positional ?? url
 }
 
-function readFormat(format: string): void {
-  if (oneOf('format', format, ['jsonl', 'pretty']) === 'pretty') {
-    throw usageError(
-      '--format pretty is not there yet',
-      'this release writes JSON lines only',
-      'leave it out, or give --format jsonl',
-    )
-  }
-}
-
 function readLsnOr(option: string, word: string, given: string | undefined): string | undefined {
   if (given === undefined || given === word) return given
   try {
@@ -199,16 +196,4 @@ function readLsnOr(option: string, word: string, given: string | undefined): str
       `give --${option} one of these`,
     )
   }
-}
-
-function readSeconds(option: string, given: string | undefined): number | undefined {
-  if (given === undefined) return undefined
-  const seconds = /^\d+(\.\d+)?$/.test(given) ? Number(given) : Number.NaN
-  // longer than a timer can wait
-  if (seconds * 1000 <= 0x7fff_ffff && seconds > 0) return Math.ceil(seconds * 1000)
-  throw usageError(
-    `--${option} cannot be ${JSON.stringify(given)}`,
-    'it is a number of seconds above 0',
-    `give --${option} 60, for example`,
-  )
 }

@@ -1,9 +1,8 @@
 import type { Feed } from '../../replication/feed.ts'
 import { follow } from '../../replication/follow.ts'
-import { toJsonLine } from '../../replication/json-line.ts'
 import type { Logger } from '../../replication/logger.ts'
 import { CommandError } from '../command-error.ts'
-import { type Diagnostics, jsonDiagnostics, plainDiagnostics } from '../diagnostics.ts'
+import { type Diagnostics, jsonDiagnostics, plainDiagnostics, writeToStderr } from '../diagnostics.ts'
 import { exitCodeOf, exitCodes } from '../exit-code.ts'
 import { loadCheckpoint } from '../files/checkpoint.ts'
 import { lockCheckpoint } from '../files/checkpoint-lock.ts'
@@ -23,6 +22,7 @@ import {
   sortFollowArguments,
 } from './follow-arguments.ts'
 import { followHelp } from './follow-help.ts'
+import { type Presentation, presentation } from './presentation.ts'
 import { ProgressReport } from './progress-report.ts'
 import { pump } from './pump.ts'
 import { type Resumption, resume } from './resume.ts'
@@ -41,19 +41,30 @@ export async function followCommand(argv: readonly string[]): Promise<number> {
     return exitCodes.done
   }
   const { level, json } = readDiagnosticsArguments(given)
-  const diagnostics = json ? await jsonDiagnostics(level) : plainDiagnostics(level)
-  return await run(() => readFollowArguments(given), diagnostics)
+  const screen: Screen = { makeRoom: () => {} }
+  const write = (text: string) => {
+    screen.makeRoom()
+    writeToStderr(text)
+  }
+  const diagnostics = json ? await jsonDiagnostics(level) : plainDiagnostics(level, write)
+  return await run(() => readFollowArguments(given), diagnostics, screen)
 }
 
-async function run(read: () => FollowArguments, diagnostics: Diagnostics): Promise<number> {
+/** What may stand on the terminal when something is said on stderr. */
+type Screen = { makeRoom: Presentation['makeRoom'] }
+
+async function run(read: () => FollowArguments, diagnostics: Diagnostics, screen: Screen): Promise<number> {
   const signals = watchSignals()
   try {
     const parsed = read()
     const prepared = await unlessStopped(signals.stop, prepare(parsed, diagnostics.logger, signals.stop))
     if (prepared?.finished) {
-      await prepared.output.sync()
+      await prepared.presentation.output.sync()
       diagnostics.logger.info({}, 'the snapshot was finished by an earlier run')
-    } else if (prepared !== undefined) await deliver(parsed, prepared, diagnostics.logger, signals.stop)
+    } else if (prepared !== undefined) {
+      screen.makeRoom = prepared.presentation.makeRoom
+      await deliver(parsed, prepared, diagnostics.logger, signals.stop)
+    }
     return exitCodes.done
   } catch (error) {
     diagnostics.fail(inCommandWords(error))
@@ -67,7 +78,7 @@ async function run(read: () => FollowArguments, diagnostics: Diagnostics): Promi
 interface Prepared {
   readonly start: Resumption['start']
   readonly stop: string | undefined
-  readonly output: Output
+  readonly presentation: Presentation
   readonly checkpoint: KeptCheckpoint | undefined
   /** Nothing is left to do. */
   readonly finished: boolean
@@ -81,7 +92,7 @@ async function prepare(parsed: FollowArguments, logger: Logger, signal: AbortSig
       ? new StreamOutput(process.stdout)
       : new FileOutput(nodeDisk, parsed.output, outputLength, logger)
   const stop = finished ? undefined : await prepareServer(parsed, logger, signal)
-  return { start, stop, output, checkpoint, finished }
+  return { start, stop, presentation: presentation(parsed, output), checkpoint, finished }
 }
 
 async function prepareFiles(
@@ -124,7 +135,8 @@ async function prepareServer(
 }
 
 async function deliver(parsed: FollowArguments, prepared: Prepared, logger: Logger, stop: AbortSignal): Promise<void> {
-  const { output, checkpoint } = prepared
+  const { checkpoint } = prepared
+  const { output, toLines, tellsProgress } = prepared.presentation
   const { publications, slot, snapshot, temporary, slotTimeoutMs, values, binary } = parsed
   const feed = follow({
     connection: parsed.url,
@@ -141,11 +153,11 @@ async function deliver(parsed: FollowArguments, prepared: Prepared, logger: Logg
   })
   const delivery = new Delivery({
     output,
-    toLine: toJsonLine,
+    toLines,
     ack: (position) => feed.ack(position),
     checkpoint,
   })
-  const report = new ProgressReport(logger)
+  const report = new ProgressReport(logger, { snapshot: !tellsProgress })
   const endsByItself = prepared.stop !== undefined || snapshot === 'only'
   const policy = endsByItself ? boundedCommitPolicy : defaultCommitPolicy
   try {

@@ -65,7 +65,7 @@ async function runOnce(disk: SimulatedDisk, server: SimulatedServer, policy: Com
   )
   const delivery = new Delivery({
     output: new FileOutput(disk, outputPath, outputLength, silentLogger),
-    toLine: nameOf,
+    toLines: (batch) => batch.events.map(nameOf),
     ack: feed.ack,
     checkpoint: {
       disk,

@@ -37,6 +37,7 @@ describe('what is understood', () => {
       stop: undefined,
       checkpoint: undefined,
       output: undefined,
+      format: 'jsonl',
       values: 'native',
       binary: false,
       createPublication: undefined,
@@ -64,6 +65,7 @@ describe('what is understood', () => {
       { checkpoint: resolve('a.json'), output: resolve('b.jsonl') },
     ],
     ['a dash for stdout', [...enough, '--output', '-'], { output: undefined }],
+    ['the format for people', [...enough, '--format', 'pretty', '--output', '-'], { format: 'pretty', values: 'text' }],
     ['text values', [...enough, '--values', 'text', '--format', 'jsonl'], { values: 'text' }],
     ['a temporary slot without a name', ['--publication', 'shop', '--temporary'], { temporary: true, slot: undefined }],
     ['only a snapshot, without a slot', ['--publication', 'shop', '--snapshot', 'only'], { snapshot: 'only' }],
@@ -85,6 +87,10 @@ describe('what is understood', () => {
 
   test('how it talks about itself', () => {
     expect(readDiagnosticsArguments(sortFollowArguments([]))).toEqual({ level: 'info', json: false })
+    expect(readDiagnosticsArguments(sortFollowArguments(['--format', 'pretty']))).toEqual({
+      level: 'warn',
+      json: false,
+    })
     expect(readDiagnosticsArguments(sortFollowArguments(['--log', 'json', '--log-level', 'debug']))).toEqual({
       level: 'debug',
       json: true,
@@ -123,7 +129,9 @@ describe('what is refused, each with its own words and a way out', () => {
     [[...enough, '--temporary', '--checkpoint', 'c'], '--checkpoint needs a slot that lasts'],
     [['--publication', 'shop', '--snapshot', 'only', '--checkpoint', 'c'], '--checkpoint needs a slot that lasts'],
     [[...enough, '--checkpoint', 'f', '--output', './f'], '--checkpoint and --output name the same file'],
-    [[...enough, '--format', 'pretty'], '--format pretty is not there yet'],
+    [[...enough, '--format', 'pretty', '--checkpoint', 'c'], '--checkpoint contradicts --format pretty'],
+    [[...enough, '--format', 'pretty', '--values', 'native'], '--values native contradicts --format pretty'],
+    [[...enough, '--format', 'pretty', '--binary'], '--binary contradicts --format pretty'],
     [[...enough, '--format', 'xml'], '--format cannot be "xml"'],
     [[...enough, '--values', 'binary'], '--values cannot be "binary"'],
     [[...enough, '--slot-timeout', '0'], '--slot-timeout cannot be "0"'],

@@ -1,0 +1,83 @@
+import type { Column, Relation, Row } from '../../decoder/relation.ts'
+import type { DeleteEvent, InsertEvent, UpdateEvent } from '../../replication/events.ts'
+import type { Span, Style } from './spans.ts'
+import { shownName } from './table-name.ts'
+import { valueSpans } from './value-spans.ts'
+
+/** What is shown of a change's row. */
+export interface RowPieces {
+  readonly pieces: readonly (readonly Span[])[]
+  /** What did not change, to be shown where there is room for it. */
+  readonly extra: readonly (readonly Span[])[]
+}
+
+/** Every column of a new row. */
+export function insertPieces(event: InsertEvent, cells: number): RowPieces {
+  return { pieces: columnsIn(event.relation, event.new).map((column) => piece(column, event.new, cells)), extra: [] }
+}
+
+/** All that is known of a row that is gone. */
+export function deletePieces({ relation, old, key }: DeleteEvent, cells: number): RowPieces {
+  const row = old ?? key
+  return { pieces: columnsIn(relation, row).map((column) => piece(column, row, cells)), extra: [] }
+}
+
+/**
+ * What an update changed. With the whole row of before it is known: those columns, before and after. Otherwise the key
+ * comes first, so that one sees which row it is, and then every value that was sent.
+ */
+export function updatePieces(event: UpdateEvent, cells: number): RowPieces {
+  const { relation, old, key, new: row } = event
+  const unchanged = (event.unchanged ?? []).flatMap((name) => relation.columns.filter((column) => column.name === name))
+  const marks = unchanged.map((column) => [nameSpan(column), { text: '(unchanged)', style: 'faint' } as const])
+  if (old === undefined) {
+    const columns = columnsIn(relation, row)
+    const inKey = (column: Column) => column.key && relation.replicaIdentity !== 'full'
+    return {
+      pieces: [
+        ...columns.filter(inKey).map((column) => changePiece(column, key ?? row, row, cells)),
+        ...columns.filter((column) => !inKey(column)).map((column) => piece(column, row, cells)),
+        ...marks,
+      ],
+      extra: [],
+    }
+  }
+  const columns = columnsIn(relation, row)
+  const same = columns.filter(({ name }) => old[name] === row[name])
+  const changed = columns.filter((column) => !same.includes(column))
+  // nothing tells which columns identify the row, under identity full all do; usually the first one does
+  const lead = same[0] === relation.columns[0] ? same[0] : undefined
+  return {
+    pieces: [
+      ...(lead === undefined ? [] : [piece(lead, row, cells)]),
+      ...changed.map((column) => changePiece(column, old, row, cells)),
+      ...(changed.length === 0 ? [[{ text: '(no change)', style: 'faint' } as const]] : []),
+      ...marks,
+    ],
+    extra: same.filter((column) => column !== lead).map((column) => piece(column, row, cells, 'faint')),
+  }
+}
+
+function columnsIn(relation: Relation, row: Row): readonly Column[] {
+  return relation.columns.filter(({ name }) => Object.hasOwn(row, name))
+}
+
+function nameSpan({ name }: Column): Span {
+  return { text: `${shownName(name)}: `, style: 'faint' }
+}
+
+function piece(column: Column, row: Row, cells: number, style?: Style): Span[] {
+  return [nameSpan(column), ...valueSpans(row[column.name], column, cells, style)]
+}
+
+function changePiece(column: Column, before: Row, after: Row, cells: number): Span[] {
+  const { name } = column
+  if (before[name] === after[name]) return piece(column, after, cells, 'strong')
+  const half = Math.max(12, Math.floor((cells - 3) / 2))
+  return [
+    nameSpan(column),
+    ...valueSpans(before[name], column, half, 'before'),
+    { text: ' → ', style: 'faint' },
+    ...valueSpans(after[name], column, half, 'after'),
+  ]
+}
