@@ -92,11 +92,12 @@ describe.each(testVersions())('what a publication publishes, on PostgreSQL %i', 
       INSERT INTO a VALUES (1);
       INSERT INTO b VALUES (2);
       INSERT INTO shared VALUES (3);
-      CREATE PUBLICATION "Pub, the ""first""" FOR TABLE a, shared;
+      CREATE PUBLICATION "Pub's, the ""first"" \\ ö" FOR TABLE a, shared;
       CREATE PUBLICATION second FOR TABLE b, shared WITH (publish = 'insert');`,
       { publication: null },
     )
-    const reader = source.follow({ publication: ['second', 'Pub, the "first"', 'second'] })
+    const first = 'Pub\'s, the "first" \\ ö'
+    const reader = source.follow({ publication: ['second', first, 'second'] })
     const [copied, changes] = await copyThen(
       reader,
       source,
@@ -104,7 +105,7 @@ describe.each(testVersions())('what a publication publishes, on PostgreSQL %i', 
       'DELETE FROM b',
       'DELETE FROM shared WHERE id = 3',
     )
-    expect(reader.stored.options.publications).toEqual(['Pub, the "first"', 'second'])
+    expect(reader.stored.options.publications).toEqual([first, 'second'])
     expect(copied).toEqual([
       ['snapshot', 'public.a', { id: 1 }],
       ['snapshot', 'public.b', { id: 2 }],
@@ -116,6 +117,20 @@ describe.each(testVersions())('what a publication publishes, on PostgreSQL %i', 
       ['insert', 'public.a', { id: 6 }],
       ['delete', 'public.shared', { id: 3 }],
     ])
+  })
+
+  test('a partitioned table that is truncated names its partitions, or the table where that is published in their place', async () => {
+    const setup = `CREATE TABLE root (id int) PARTITION BY RANGE (id);
+      CREATE TABLE low PARTITION OF root FOR VALUES FROM (0) TO (10);
+      CREATE TABLE high PARTITION OF root FOR VALUES FROM (10) TO (20);`
+    await using leaves = await Source.make(server, setup, { publication: 'FOR TABLE root' })
+    const [, byLeaf] = await copyThen(leaves.follow(), leaves, 'TRUNCATE root')
+    expect(byLeaf).toEqual([['truncate', 'public.low', 'public.high']])
+    await using root = await Source.make(server, setup, {
+      publication: 'FOR TABLE root WITH (publish_via_partition_root)',
+    })
+    const [, byRoot] = await copyThen(root.follow(), root, 'TRUNCATE root', 'TRUNCATE low')
+    expect(byRoot).toEqual([['truncate', 'public.root']])
   })
 
   test('a partition that is published by its root in one publication and by itself in another comes as the root', async () => {

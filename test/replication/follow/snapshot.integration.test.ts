@@ -183,6 +183,37 @@ describe.each(testVersions())('a snapshot, on PostgreSQL %i', (version) => {
     ])
   })
 
+  test('of a database whose name is anything', async () => {
+    await using source = await Source.make(server, 'CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)', {
+      name: `Größe "of" it's \\ ${Math.random().toString(36).slice(2)} %2F`,
+    })
+    const reader = source.follow()
+    expect(rowsOf(await reader.untilCopied(), 'public.t')).toEqual([{ id: 1 }])
+    expect(reader.stored.database).toBe(await source.value('SELECT current_database()'))
+  })
+
+  test('has all of as many columns as a table can have, and so has the stream', async () => {
+    const columns = Array.from({ length: 1600 }, (_, i) => `c${i}`)
+    await using source = await Source.make(
+      server,
+      `CREATE TABLE wide (${columns.map((name) => `${name} int2`).join(', ')}, PRIMARY KEY (c0));
+      INSERT INTO wide VALUES (${columns.map((_, i) => i).join(', ')});`,
+    )
+    const reader = source.follow()
+    const copied = rowsOf(await reader.untilCopied(), 'public.wide')
+    await source.write('ALTER TABLE wide DROP COLUMN c7', 'UPDATE wide SET c1 = 0')
+    const changes = await reader.untilMark(await source.mark())
+    const all = Object.fromEntries(columns.map((name, i) => [name, i]))
+    expect(copied).toEqual([all])
+    const { c7: _, ...rest } = all
+    expect(changes).toMatchObject([
+      { kind: 'begin' },
+      { kind: 'relation', change: { dropped: [{ name: 'c7' }], added: [], renamed: [], retyped: [] } },
+      { kind: 'update', new: { ...rest, c1: 0 } },
+      { kind: 'commit' },
+    ])
+  })
+
   test('leaves dropped columns out and keeps the order of the rest', async () => {
     await using source = await Source.make(
       server,

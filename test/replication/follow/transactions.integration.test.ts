@@ -183,6 +183,21 @@ describe.each(testVersions())('transactions, on PostgreSQL %i', (version) => {
     await source.write(`SELECT pg_replication_origin_drop('${origin}')`)
   })
 
+  test('that are prepared come when they are committed, whole, and not at all where they are rolled back', async () => {
+    await using source = await Source.make(server, oneTable)
+    const reader = await source.followChanges()
+    const prepare = (id: number) => `BEGIN; INSERT INTO t VALUES (${id}); PREPARE TRANSACTION '${source.slot}_${id}'`
+    await source.write(
+      prepare(1),
+      prepare(2),
+      'INSERT INTO t VALUES (3)',
+      `ROLLBACK PREPARED '${source.slot}_2'`,
+      `COMMIT PREPARED '${source.slot}_1'`,
+    )
+    const changes = await reader.untilMark(await source.mark())
+    expect(idsByTransaction(changes)).toEqual([[3], [1]])
+  })
+
   test('of 200,000 rows come in parts that count on, and only the last is at a commit', async () => {
     await using source = await Source.make(server, oneTable)
     const reader = await source.followChanges({ maxBatchRows: 10_000, ack: 'never' })

@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest'
+import { PgRange } from '../../../src/decoder/types/pg-range.ts'
 import type { Event, FollowOptions, Row } from '../../../src/index.ts'
 import { PgArray } from '../../../src/index.ts'
 import { type SharedServer, sharedServer, testVersions } from '../../server/index.ts'
@@ -280,7 +281,7 @@ describe.each(testVersions())('values, on PostgreSQL %i', (version) => {
     })
   })
 
-  test('of types that walwire does not know come as text, also inside arrays; of domains as the type below', async () => {
+  test('of types of the database’s own come as what they are made of: enums, composites, ranges, domains, and arrays of each', async () => {
     await using source = await Source.make(
       server,
       `CREATE SCHEMA s;
@@ -306,9 +307,9 @@ describe.each(testVersions())('values, on PostgreSQL %i', (version) => {
     const values = {
       m: 'sad',
       ms: ['ok, really', 'sad', null],
-      p: '(1,"x y")',
-      ps: ['(1,"x y")', null],
-      f: '[1.5,2)',
+      p: { a: 1, b: 'x y' },
+      ps: [{ a: 1, b: 'x y' }, null],
+      f: new PgRange(1.5, 2, '[)'),
       a: 5n,
       aa: [6n, null],
       am: [7n],
