@@ -30,7 +30,7 @@ export interface FollowOptions {
   readonly signal?: AbortSignal | undefined
   /** Most events in a batch. Default 10,000. */
   readonly maxBatchRows?: number | undefined
-  /** Most bytes, as they came over the wire, in a batch. Default 256 KiB. A single larger row is delivered all the same. */
+  /** Most bytes, as they came over the wire, in a batch. Default 128 KiB. A single larger row is delivered all the same. */
   readonly maxBatchBytes?: number | undefined
   /** Bytes read ahead of the consumer before reading pauses. Default 8 MiB. */
   readonly maxBufferedBytes?: number | undefined

@@ -26,7 +26,7 @@ describe('options that are checked', () => {
       snapshot: 'initial',
       temporary: false,
       maxBatchRows: 10_000,
-      maxBatchBytes: 256 * 1024,
+      maxBatchBytes: 128 * 1024,
       maxBufferedBytes: 8 * 1024 * 1024,
       slotTimeoutMs: 60_000,
     })
