@@ -29,7 +29,11 @@ export interface PgoutputSink {
   origin(message: OriginMessage): void
   relation(message: RelationMessage): void
   type(message: TypeMessage): void
-  insert(relation: Relation, row: Row): void
+  /**
+   * `unchanged`: names of the columns that `row` lacks. A row filter makes an insert of an update that crosses it, and
+   * leaves out large values that the update did not change, though the receiver never had them.
+   */
+  insert(relation: Relation, row: Row, unchanged: string[] | undefined): void
   /** `unchanged`: names of the columns that `row` lacks, TOASTed values that were sent neither in it nor in `old`. */
   update(
     relation: Relation,
@@ -50,7 +54,12 @@ export type PgoutputMessage =
   | OriginMessage
   | { readonly kind: 'relation'; readonly relation: Relation }
   | TypeMessage
-  | { readonly kind: 'insert'; readonly relation: Relation; readonly new: Row }
+  | {
+      readonly kind: 'insert'
+      readonly relation: Relation
+      readonly new: Row
+      readonly unchanged: readonly string[] | undefined
+    }
   | {
       readonly kind: 'update'
       readonly relation: Relation
@@ -147,7 +156,7 @@ export class PgoutputDecoder {
       origin: keep,
       relation: (decoded) => keep({ kind: 'relation', relation: this.define(decoded) }),
       type: keep,
-      insert: (relation, row) => keep({ kind: 'insert', relation, new: row }),
+      insert: (relation, row, unchanged) => keep({ kind: 'insert', relation, new: row, unchanged }),
       update: (relation, key, old, row, unchanged) => keep({ kind: 'update', relation, key, old, new: row, unchanged }),
       delete: (relation, key, old) => keep({ kind: 'delete', relation, key, old }),
       truncate: (relations, cascade, restartIdentity) =>
@@ -248,8 +257,9 @@ export class PgoutputDecoder {
     if (bytes[body + 4] !== 0x4e) this.#reject('Insert', 'no new tuple follows its relation', 4)
     const row = known.row(bytes, body + 5, end)
     if (this.#cursor.end !== end) this.#reject('Insert', 'bytes stand behind the row', this.#cursor.end - body)
-    if (this.#cursor.unchanged !== undefined) this.#reject('Insert', 'an unchanged value has nothing before it', 5)
-    sink.insert(known.relation, row)
+    const { unchanged } = this.#cursor
+    const names = unchanged?.map((index) => known.relation.columns[index]!.name)
+    sink.insert(known.relation, row, names)
   }
 
   #update(bytes: Uint8Array, body: number, end: number, sink: PgoutputSink): void {

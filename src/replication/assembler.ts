@@ -119,8 +119,13 @@ export class Assembler implements PgoutputSink {
     this.#bytes += bytes
   }
 
-  /** What was received up to the last commit, or a part of a transaction that is too large. Undefined when there is nothing. */
-  take(): Batch | undefined {
+  /**
+   * What was received up to the last commit, or else a part of a transaction that is too large. Undefined when there is
+   * nothing.
+   *
+   * @param all whether to take a part of a transaction whatever its size, since this stream will not go on with it
+   */
+  take(all = false): Batch | undefined {
     if (this.#cut > 0) {
       const events = this.#events
       const rest = events.splice(this.#cut)
@@ -134,7 +139,7 @@ export class Assembler implements PgoutputSink {
       return { events, position: this.#position(lsn, tx), atCommit: true }
     }
     const tx = this.#tx
-    if (tx === undefined || this.#events.length === 0 || !this.full) return undefined
+    if (tx === undefined || this.#events.length === 0 || !(all || this.full)) return undefined
     const events = this.#events
     this.#events = []
     this.#bytes = 0
@@ -237,7 +242,7 @@ export class Assembler implements PgoutputSink {
   relation(): void {}
   type(): void {}
 
-  insert(relation: Relation, row: Row): void {
+  insert(relation: Relation, row: Row, unchanged: string[] | undefined): void {
     const tx = this.#change()
     if (tx === undefined) return
     if (relation !== this.#lastAnnounced) this.#announce(relation, tx)
@@ -249,6 +254,7 @@ export class Assembler implements PgoutputSink {
       seq: this.#seq - 1,
       tx,
       new: row,
+      unchanged,
     })
   }
 

@@ -109,11 +109,21 @@ export interface ChangeFields<Table extends string> {
   readonly tx: Transaction
 }
 
-/** A new row. */
-export interface InsertEvent<Table extends string = string, R = Row> extends ChangeFields<Table> {
+interface InsertFields<Table extends string> extends ChangeFields<Table> {
   readonly kind: 'insert'
-  readonly new: R
 }
+
+/** The values of a row that the server sent. */
+type NewRow<R> =
+  | { readonly unchanged: undefined; readonly new: R }
+  | { readonly unchanged: readonly string[]; readonly new: Partial<R> }
+
+/**
+ * A new row. Where a publication has a row filter, an update that crosses it comes as an insert, and large values that
+ * it did not change are not sent: `unchanged` names those columns, and `new` lacks them. With REPLICA IDENTITY FULL there
+ * are none.
+ */
+export type InsertEvent<Table extends string = string, R = Row> = InsertFields<Table> & NewRow<R>
 
 interface UpdateFields<Table extends string> extends ChangeFields<Table> {
   readonly kind: 'update'

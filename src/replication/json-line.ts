@@ -20,7 +20,9 @@ export function toJsonLine(event: Event): string {
   switch (event.kind) {
     case 'insert': {
       const table = tableOf(event.relation)
-      return `${head(event)}${inTransaction(event.tx, event.seq)}${table.name},"new":${rowOf(table, event.new)}}`
+      let line = `${head(event)}${inTransaction(event.tx, event.seq)}${table.name},"new":${rowOf(table, event.new)}`
+      if (event.unchanged !== undefined) line += `,"unchanged":${jsonValue(event.unchanged)}`
+      return `${line}}`
     }
     case 'update': {
       const table = tableOf(event.relation)

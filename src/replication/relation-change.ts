@@ -25,7 +25,7 @@ export function describeChange(before: Relation, after: Relation): RelationChang
     dropped,
     renamed,
     retyped,
-    identity: identityChange(before, after),
+    identity: identityChange(before, after, renamed),
     table: tableChange(before, after),
   }
 }
@@ -84,12 +84,23 @@ function stepCost(from: Column, to: Column): number {
   return from.name === to.name ? retype : Infinity
 }
 
-function identityChange(before: Relation, after: Relation): RelationChange['identity'] {
+function identityChange(
+  before: Relation,
+  after: Relation,
+  renamed: RelationChange['renamed'],
+): RelationChange['identity'] {
+  const newNames = new Map(renamed.map(({ from, to }) => [from, to]))
   const from = { replicaIdentity: before.replicaIdentity, key: keyOf(before) }
   const to = { replicaIdentity: after.replicaIdentity, key: keyOf(after) }
-  // under identity full every column is in the key, so the key follows the columns and says nothing of its own
+  // Under identity full every column is in the key, so the key follows the columns and says nothing of its own; and a
+  // key column with another name is still the key.
   const same =
-    from.replicaIdentity === to.replicaIdentity && (from.replicaIdentity === 'full' || sameList(from.key, to.key))
+    from.replicaIdentity === to.replicaIdentity &&
+    (from.replicaIdentity === 'full' ||
+      sameList(
+        from.key.map((name) => newNames.get(name) ?? name),
+        to.key,
+      ))
   return same ? undefined : { from, to }
 }
 

@@ -126,6 +126,10 @@ export class Stream {
           ? this.#deliver(assembler.takeIdle())
           : undefined
       }
+      if (this.#failure instanceof BinaryNotExact) {
+        const rest = assembler.take(true)
+        if (rest !== undefined) return this.#deliver(rest)
+      }
       if (this.#failure !== undefined) throw this.#failure
       if (this.#idleDue()) return this.#deliver(assembler.takeIdle())
       if (stop !== undefined && performance.now() - this.#stopAskedAtMs >= stopPollMs) {

@@ -720,7 +720,7 @@ const messageOf = (lsn: Lsn, transactional: boolean): LogicalMessage => ({
 
 function insertAt(assembler: Assembler, lsn: Lsn, bytes = 50): void {
   assembler.at(Number(lsn >> 32n), Number(lsn & 0xffff_ffffn), bytes)
-  assembler.insert(orders, { id: 1 })
+  assembler.insert(orders, { id: 1 }, undefined)
 }
 
 function deliverTransaction(assembler: Assembler, commitLsn: Lsn): void {

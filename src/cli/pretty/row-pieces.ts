@@ -13,7 +13,9 @@ export interface RowPieces {
 
 /** Every column of a new row. */
 export function insertPieces(event: InsertEvent, cells: number): RowPieces {
-  return { pieces: columnsIn(event.relation, event.new).map((column) => piece(column, event.new, cells)), extra: [] }
+  const { relation, new: row } = event
+  const pieces = columnsIn(relation, row).map((column) => piece(column, row, cells))
+  return { pieces: [...pieces, ...unchangedMarks(event)], extra: [] }
 }
 
 /** All that is known of a row that is gone. */
@@ -28,8 +30,7 @@ export function deletePieces({ relation, old, key }: DeleteEvent, cells: number)
  */
 export function updatePieces(event: UpdateEvent, cells: number): RowPieces {
   const { relation, old, key, new: row } = event
-  const unchanged = (event.unchanged ?? []).flatMap((name) => relation.columns.filter((column) => column.name === name))
-  const marks = unchanged.map((column) => [nameSpan(column), { text: '(unchanged)', style: 'faint' } as const])
+  const marks = unchangedMarks(event)
   if (old === undefined) {
     const columns = columnsIn(relation, row)
     const inKey = (column: Column) => column.key && relation.replicaIdentity !== 'full'
@@ -80,4 +81,10 @@ function changePiece(column: Column, before: Row, after: Row, cells: number): Sp
     { text: ' → ', style: 'faint' },
     ...valueSpans(after[name], column, half, 'after'),
   ]
+}
+
+/** The large values that were not sent. */
+function unchangedMarks({ relation, unchanged }: InsertEvent | UpdateEvent): Span[][] {
+  const columns = (unchanged ?? []).flatMap((name) => relation.columns.filter((column) => column.name === name))
+  return columns.map((column) => [nameSpan(column), { text: '(unchanged)', style: 'faint' }])
 }

@@ -47,7 +47,7 @@ export const now = 1_767_323_045_928
 const change = { lsn: 0x16_b374d810n, seq: 0, tx }
 
 export function insertOf(relation: Relation, row: Row): InsertEvent {
-  return { kind: 'insert', ...change, table: relation.table, relation, new: row }
+  return { kind: 'insert', ...change, table: relation.table, relation, new: row, unchanged: undefined }
 }
 
 export function updateOf(
