@@ -252,7 +252,7 @@ describe('rows', () => {
         const relation = { ...relationOf(column(name)), schema, name: table }
         const values: Row = {}
         Object.defineProperty(values, name, { value, enumerable: true })
-        const line = toJsonLine({ kind: 'insert', ...change, relation, new: values })
+        const line = toJsonLine({ kind: 'insert', ...change, relation, unchanged: undefined, new: values })
         expect(line).not.toMatch(/[\r\n]/)
         expect(JSON.parse(line)).toMatchObject({ schema, table, new: values })
       }),
