@@ -56,9 +56,8 @@ function textOf4(bytes: Uint8Array, at: number): string {
 function textOf6(bytes: Uint8Array, at: number): string {
   const groups = Array.from({ length: 8 }, (_, index) => uint16At(bytes, at + 2 * index))
   const { first, length } = longestZeroRun(groups)
-  // ::1.2.3.4 but not ::1, and ::ffff:1.2.3.4
-  const holdsIpv4 =
-    first === 0 && (length === 6 || (length === 7 && groups[7] !== 1) || (length === 5 && groups[5] === 0xffff))
+  // ::1.2.3.4 and ::ffff:1.2.3.4, but ::2
+  const holdsIpv4 = first === 0 && (length === 6 || (length === 5 && groups[5] === 0xffff))
   const written = groups.slice(0, holdsIpv4 ? 6 : 8).map((group) => group.toString(16))
   if (holdsIpv4) written.push(textOf4(bytes, at + 12))
   if (length < 2) return written.join(':')

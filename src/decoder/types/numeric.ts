@@ -14,6 +14,8 @@ import { writeString } from './string.ts'
 
 const signs = { positive: 0x0000, negative: 0x4000, nan: 0xc000, infinity: 0xd000, minusInfinity: 0xf000 } as const
 
+/** What the server sends with an infinity: a part of its sign that stands where a scale would. */
+const infinityScale = 0x20
 /** NUMERIC_DSCALE_MAX */
 const maxScale = 0x3fff
 const headerBytes = 8
@@ -120,7 +122,7 @@ const specials: Readonly<Record<string, number>> = {
 function encodeBinary(value: unknown): Uint8Array {
   const text = writeString(value)
   const special = specials[text]
-  if (special !== undefined) return assemble(special, 0, 0, [])
+  if (special !== undefined) return assemble(special, 0, special === signs.nan ? 0 : infinityScale, [])
   const [matched, sign = '', whole = '', fraction = ''] = decimal.exec(text) ?? []
   if (matched === undefined || whole.length + fraction.length === 0) {
     throw new TypeError('a numeric is decimal digits with at most one point, NaN, Infinity or -Infinity')
