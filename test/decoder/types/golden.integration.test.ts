@@ -8,7 +8,7 @@ import { readInPlace } from './in-place.ts'
 import { askServer, type Oracle, oracleOf } from './server-oracle.ts'
 
 /**
- * The golden table (golden/cases.ts, golden/recorded.json) against real servers. To record it again, which needs all
+ * The golden table (golden/cases.ts, golden/recorded.jsonl) against real servers. To record it again, which needs all
  * versions: `WALWIRE_RECORD_GOLDEN=1 WALWIRE_TEST_VERSIONS=14,15,16,17,18 npm test -- golden.integration`
  */
 const records = process.env.WALWIRE_RECORD_GOLDEN === '1'

@@ -4,7 +4,7 @@ import { goldens } from './golden/cases.ts'
 import { readRecorded, recordedTypes } from './golden/recorded.ts'
 import { readInPlace } from './in-place.ts'
 
-/** What servers said (golden/recorded.json), in both directions and without one. */
+/** What servers said (golden/recorded.jsonl), in both directions and without one. */
 const recorded = readRecorded()
 const registries = new Map([14, 15, 16, 17, 18].map((version) => [version, recordedTypes(recorded, version)]))
 

@@ -18,17 +18,23 @@ export interface Recorded {
   readonly values: readonly { readonly type: string; readonly literal: string; readonly forms: readonly Form[] }[]
 }
 
-const file = join(import.meta.dirname, 'recorded.json')
+const file = join(import.meta.dirname, 'recorded.jsonl')
 
-/** recorded.json, which `WALWIRE_RECORD_GOLDEN=1` renews: see golden.integration.test.ts. */
+/** recorded.jsonl, which `WALWIRE_RECORD_GOLDEN=1` renews: see golden.integration.test.ts. */
 export function readRecorded(): Recorded {
   if (!existsSync(file)) return { types: [], values: [] }
-  return JSON.parse(readFileSync(file, 'utf8'))
+  const [types = '', values = ''] = readFileSync(file, 'utf8').split('\n\n')
+  return { types: parseLines(types), values: parseLines(values) }
 }
 
+/** A line for each type, an empty line, and a line for each value. */
 export function writeRecorded({ types, values }: Recorded): void {
-  const lines = (list: readonly unknown[]) => list.map((item) => JSON.stringify(item)).join(',\n')
-  writeFileSync(file, `{"types":[\n${lines(types)}\n],"values":[\n${lines(values)}\n]}\n`)
+  const lines = (list: readonly unknown[]) => list.map((item) => `${JSON.stringify(item)}\n`).join('')
+  writeFileSync(file, `${lines(types)}\n${lines(values)}`)
+}
+
+function parseLines<T>(lines: string): T[] {
+  return JSON.parse(`[${lines.trim().split('\n').join(',')}]`)
 }
 
 /** The types of a recorded server. */
