@@ -84,7 +84,7 @@ describe.each(testVersions())('PostgreSQL %i', (version) => {
       ],
     ]
 
-    const killed: Record<string, number> = { new: 0, snapshot: 0, stream: 0 }
+    const killed = { before: 0, snapshot: 0, stream: 0 }
     /** Starts it and kills it when the moment has come, or when it has caught up so that the moment does not. */
     const kill = async (what: string, hasCome: (pid: number) => () => boolean | Promise<boolean>) => {
       await using running = start(command)
@@ -100,16 +100,19 @@ describe.each(testVersions())('PostgreSQL %i', (version) => {
       const { stderr } = await running.finished
       // truncated once too often while it was copied: that is said, and the same command begins again
       if (byItself && !stderr.includes('[snapshot_unstable]')) throw new Error(`it ended before ${what}:\n${stderr}`)
-      const where = await phase()
-      killed[where] = (killed[where] ?? 0) + 1
+      const isStream = (await phase()) === 'stream'
+      const where = isStream ? 'stream' : stderr.includes('snapshot of a table begins') ? 'snapshot' : 'before'
+      killed[where]++
     }
 
     const begun = performance.now()
     const shop = openBusyShop(url, chance.fork())
-    const inSnapshot = () => (killed.new ?? 0) + (killed.snapshot ?? 0)
-    const inStream = () => killed.stream ?? 0
-    while (inSnapshot() < least.snapshot || inStream() < least.stream || performance.now() - begun < seconds * 1000) {
-      const letGo = inSnapshot() >= least.snapshot && inStream() === 0
+    while (
+      killed.snapshot < least.snapshot ||
+      killed.stream < least.stream ||
+      performance.now() - begun < seconds * 1000
+    ) {
+      const letGo = killed.snapshot >= least.snapshot && killed.stream === 0
       if (letGo) await kill('the snapshot is over', () => async () => (await phase()) === 'stream')
       else await kill(...(moments[chance.between(0, moments.length - 1)] ?? moments[0]!))
       expect(shop.committed).toBeGreaterThan(0)
