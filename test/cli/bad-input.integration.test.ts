@@ -88,7 +88,7 @@ describe('without a server', () => {
     ['a command that there is not', ['folow']],
     ['an option that there is not', ['follow', '--sloot', 's']],
     ['a contradiction', ['follow', ...followed, '--temporary', '--checkpoint', 'cp']],
-    ['a format of a later release', ['follow', ...followed, '--format', 'pretty']],
+    ['a format that there is not', ['follow', ...followed, '--format', 'xml']],
     ['an LSN that is none', ['follow', ...followed, '--start', 'yesterday']],
   ])('%s', async (_, argv) => {
     const { code, stdout, stderr } = await run(argv)
