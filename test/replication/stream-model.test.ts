@@ -100,6 +100,7 @@ class ModelConsumer {
   /** The highest LSN that the server has named in this run. */
   #named = startLsn
   #lastFlush = startLsn
+  #lastWrite = 0n
   readonly complaints: string[] = []
 
   constructor(model: ModelServer, maxBatchRows: number) {
@@ -133,6 +134,7 @@ class ModelConsumer {
     this.#delivered = []
     this.#pulling = false
     this.#named = from
+    this.#lastWrite = from
     this.pull()
     const walsender = await server.walsender
     this.#walsender = walsender
@@ -142,6 +144,8 @@ class ModelConsumer {
       if (write > this.#named) this.#complain(`write ${formatLsn(write)} is past all that the server has named`)
       if (flush > write) this.#complain(`flush ${formatLsn(flush)} is past write ${formatLsn(write)}`)
       if (apply !== flush) this.#complain(`apply ${formatLsn(apply)} is not flush`)
+      if (write < this.#lastWrite) this.#complain(`write falls from ${formatLsn(this.#lastWrite)}`)
+      this.#lastWrite = write
       if (flush < this.#lastFlush) this.#complain(`flush falls from ${formatLsn(this.#lastFlush)}`)
       this.#lastFlush = flush
     }
@@ -288,7 +292,9 @@ test('whatever a server sends and a consumer does, flush stays at what was store
               // inside a transaction a server names that one's commit at most
               const walEnd = model.end + BigInt(action.by)
               if (model.open === undefined && walEnd > model.end) model.end = walEnd
-              consumer.sendKeepalive(model.open === undefined ? walEnd : model.open.commitLsn, action.replyRequested)
+              const { open } = model
+              const most = open === undefined || walEnd < open.commitLsn ? walEnd : open.commitLsn
+              consumer.sendKeepalive(most, action.replyRequested)
               break
             }
             case 'pull':
