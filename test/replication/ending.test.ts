@@ -358,6 +358,31 @@ describe('a walsender that is left', () => {
   })
 })
 
+describe('a slot that is being made', () => {
+  test('and is made at the very moment at which the feed ends, is dropped again', async () => {
+    const server = new FakeServer({ confirmedFlush: undefined })
+    let makeIt = () => {}
+    const made = new Promise<void>((resolve) => {
+      makeIt = resolve
+    })
+    server.hold = (command) => (command.startsWith('CREATE_REPLICATION_SLOT') ? made : undefined)
+    server.onCancel = () => makeIt()
+    const abort = new AbortController()
+    const feed = followFake(server, { start: undefined, signal: abort.signal })
+    const batches = feed[Symbol.asyncIterator]()
+    await batches.next()
+    const pending = batches.next()
+    pending.catch(() => {})
+    await waitUntil('the command', () => server.commands.some((command) => command.startsWith('CREATE_')))
+    abort.abort()
+    expect(await timed(feed.close())).toBeLessThan(1_000)
+    expect(server.cancels).toBe(1)
+    const dropped = server.commands.filter((command) => /drop_replication_slot/i.test(command))
+    expect(dropped).toEqual([expect.stringContaining(fakeFacts.slot)])
+    expect(server.openSessions).toBe(0)
+  })
+})
+
 describe('a promise, within a time,', () => {
   test('is kept when it resolves or fails before', async () => {
     expect(await within(Promise.resolve(), 1_000)).toBe(true)

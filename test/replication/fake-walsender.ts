@@ -24,8 +24,8 @@ export interface FakeServerFacts {
   readonly walSenderTimeoutMs: number
   /** How far it has flushed. */
   readonly flushLsn: Lsn
-  /** Where its one slot stands. */
-  readonly confirmedFlush: Lsn
+  /** Where its one slot stands; undefined while there is none. */
+  readonly confirmedFlush: Lsn | undefined
 }
 
 export const fakeFacts = {
@@ -53,6 +53,8 @@ export class FakeServer {
   cancels = 0
   /** Called for each CancelRequest. */
   onCancel: () => void = () => {}
+  /** Asked before each command is answered: what it waits for. */
+  hold: (command: string) => Promise<void> | undefined = () => undefined
   /** Whether further connections are left without an answer. */
   unreachable = false
   readonly #clients: Duplex[] = []
@@ -182,14 +184,16 @@ class FakeSession {
 
   #message({ tag, bytes, start, end }: Framer): void {
     const letter = String.fromCharCode(tag)
-    if (letter === 'Q') this.#query(new Reader(bytes, start, end, 'Query').cstring('query'))
+    if (letter === 'Q') void this.#query(new Reader(bytes, start, end, 'Query').cstring('query'))
     else if (tag === backendTag.CopyData) this.#walsender?.receive(bytes, start, end)
     else if (tag === backendTag.CopyDone) this.#walsender?.clientIsDone()
     else if (letter === 'X') this.#end.end()
   }
 
-  #query(sql: string): void {
+  async #query(sql: string): Promise<void> {
     this.#server.commands.push(sql)
+    const held = this.#server.hold(sql)
+    if (held !== undefined) await held
     if (sql.startsWith('START_REPLICATION')) {
       this.#send(message('W', (body) => body.uint8(0).int16(0)))
       this.#walsender = new FakeWalsender(this.#end)
@@ -222,7 +226,6 @@ interface Answer {
 /** What a feed asks before it streams, with columns where it goes by their names. */
 function answerTo(sql: string, facts: FakeServerFacts): Answer {
   const flushed = formatLsn(facts.flushLsn)
-  const confirmed = formatLsn(facts.confirmedFlush)
   if (sql === 'IDENTIFY_SYSTEM') {
     return {
       columns: ['systemid', 'timeline', 'xlogpos', 'dbname'],
@@ -233,8 +236,16 @@ function answerTo(sql: string, facts: FakeServerFacts): Answer {
     const timeout = String(facts.walSenderTimeoutMs)
     return unnamed(['170010', 'f', 'logical', timeout, 'shop', 't', flushed, null])
   }
-  if (sql.includes('pg_replication_slots')) {
+  if (sql === 'SELECT pg_catalog.pg_backend_pid()') return unnamed(['4711'])
+  if (sql.startsWith('CREATE_REPLICATION_SLOT')) {
+    return {
+      columns: ['slot_name', 'consistent_point', 'snapshot_name', 'output_plugin'],
+      rows: [[fakeFacts.slot, flushed, '00000003-00000001-1', 'pgoutput']],
+    }
+  }
+  if (sql.includes('pg_replication_slots') && facts.confirmedFlush !== undefined) {
     const { slot, database } = fakeFacts
+    const confirmed = formatLsn(facts.confirmedFlush)
     return unnamed([slot, 'logical', 'pgoutput', database, 'false', null, confirmed, confirmed, 'reserved'], 12)
   }
   if (sql.includes('pg_publication p WHERE')) return unnamed(['16400', fakeFacts.publication, 'f', 'f', null])

@@ -3,6 +3,7 @@ import type { Sql } from 'postgres'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Batch, type Feed, type FollowOptions, follow, parseLsn } from '../../../src/index.ts'
 import { bootServer, type TestServer, testVersions, waitUntil } from '../../server/index.ts'
+import { beforeConnection, firstCopy } from './helpers/between.ts'
 import { Source } from './helpers/source.ts'
 
 /** How long the end of a feed may take. */
@@ -445,6 +446,36 @@ describe.each(testVersions())('the end of a feed, on PostgreSQL %i', (version) =
         await blocker.unsafe('COMMIT').simple()
         expect(await backendsOf(name)).toBe(0)
         expect(await slotNamed(name)).toBeUndefined()
+      },
+    )
+  })
+
+  describe('while the copy waits for a lock', () => {
+    test.each(Object.entries(waysWhileWaiting))(
+      '%s: within a second, and no backend goes on waiting for it',
+      async (_, leave) => {
+        const locker = source.session()
+        const lock = () => locker.unsafe('BEGIN; LOCK TABLE big IN ACCESS EXCLUSIVE MODE').simple()
+        const { name } = distinctFeed({})
+        const connection = { ...beforeConnection(source.url, { [firstCopy]: lock }), application_name: name }
+        const abort = new AbortController()
+        const second = new Second()
+        const { publication } = source
+        const feed = follow({ connection, publication, slot: name, signal: abort.signal })
+        const batches = feed[Symbol.asyncIterator]()
+        await batches.next()
+        const pending = batches.next()
+        pending.catch(() => {})
+        await waitUntil('the copy to wait', async () => {
+          const [waiting] = await observer`
+            SELECT FROM pg_stat_activity WHERE application_name = ${name} AND wait_event_type = 'Lock'`
+          return waiting
+        })
+        second.begin()
+        await leave(feed, abort, pending)
+        await expectEnded(name, second)
+        expect(await slotNamed(name)).toBeUndefined()
+        await locker.unsafe('COMMIT').simple()
       },
     )
   })
