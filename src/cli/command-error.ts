@@ -8,8 +8,10 @@
 export const commandErrorCodes = {
   /** An argument is wrong, missing, or contradicts another. */
   usage: { exitCode: 2 },
-  /** A package that this option needs is not installed. */
+  /** A package that this command or option needs is not installed. */
   package_missing: { exitCode: 2 },
+  /** The command does not run on this kind of machine. */
+  platform_unsupported: { exitCode: 2 },
   /** `--start` says something else than the run that began the checkpoint. */
   checkpoint_start: { exitCode: 2 },
   /** Not a checkpoint, or of a newer format. */
@@ -30,6 +32,8 @@ export const commandErrorCodes = {
   checkpoint_lock_lost: { exitCode: 1 },
   /** The checkpoint could not be read or written. */
   checkpoint_failed: { exitCode: 1 },
+  /** The demo's own server did not start. */
+  server_failed: { exitCode: 1 },
   /** The output could not be written. */
   output_failed: { exitCode: 1 },
   /** A signal came, and what was in hand could not be written in time. */

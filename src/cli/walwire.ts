@@ -16,6 +16,10 @@ const commands: Readonly<Record<string, Command>> = {
     summary: 'snapshot the tables of a publication, and follow them',
     load: async () => (await import('./follow/follow-command.ts')).followCommand,
   },
+  demo: {
+    summary: 'boot a server with a small live shop on it, and follow it',
+    load: async () => (await import('./demo/demo-command.ts')).demoCommand,
+  },
 }
 
 const help = `Usage: walwire COMMAND [options]

@@ -63,9 +63,15 @@ function cleanEnvironment(): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('PG')))
 }
 
-/** Starts the command. `stdio` and `env` are laid over what is usual. */
-export function start(argv: readonly string[], options: Pick<SpawnOptions, 'cwd' | 'env' | 'stdio'> = {}): Running {
-  const child = spawn(process.execPath, [commandPath, ...argv], {
+/** What a run is started with, laid over what is usual. */
+export interface StartOptions extends Pick<SpawnOptions, 'cwd' | 'env' | 'stdio'> {
+  /** What Node runs; the command, unless something stands in for it. */
+  readonly script?: string
+}
+
+/** Starts the command. */
+export function start(argv: readonly string[], { script = commandPath, ...options }: StartOptions = {}): Running {
+  const child = spawn(process.execPath, [script, ...argv], {
     stdio: ['ignore', 'pipe', 'pipe'],
     ...options,
     env: { ...cleanEnvironment(), ...options.env },
@@ -118,6 +124,6 @@ export function start(argv: readonly string[], options: Pick<SpawnOptions, 'cwd'
 }
 
 /** Runs the command to its end. */
-export async function run(argv: readonly string[], options?: Parameters<typeof start>[1]): Promise<Finished> {
+export async function run(argv: readonly string[], options?: StartOptions): Promise<Finished> {
   return await start(argv, options).finished
 }

@@ -1,10 +1,12 @@
 import { describe, expect, test } from 'vitest'
+import { demoHelp, demoOptionKinds, demoOptions } from '../../src/cli/demo/demo-options.ts'
 import { followHelp } from '../../src/cli/follow/follow-help.ts'
 import { followOptionKinds, followOptions } from '../../src/cli/follow/follow-options.ts'
 import type { CommandOption, OptionSections } from '../../src/cli/option-help.ts'
 
 const commands: readonly [name: string, help: string, sections: OptionSections, known: readonly string[]][] = [
   ['follow', followHelp, followOptions, Object.keys(followOptionKinds)],
+  ['demo', demoHelp, demoOptions, Object.keys(demoOptionKinds)],
 ]
 
 describe.each(commands)('walwire %s --help', (_, help, sections, known) => {

@@ -68,7 +68,7 @@ async function prepare(installed: InstalledBinaries): Promise<RunnableBinaries> 
   if (existsSync(home) && listing(home) !== wanted) await discard(home)
   if (!existsSync(home)) {
     const draft = await mkdtemp(join(cache, 'draft-'))
-    await copyBinaries(installed.native, draft)
+    await copyBinaries({ native: installed.native, target: draft, folder: draft })
     await publish(draft, home)
   }
   return { bin: join(home, 'bin'), fingerprint }

@@ -1,11 +1,7 @@
-import { execFile } from 'node:child_process'
 import { chown, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import type { ServerUser } from './server-user.ts'
-import { recordingPid } from './watchdog.ts'
-
-const run = promisify(execFile)
+import { runWatched } from './watchdog.ts'
 
 /** Who owns the cluster from its first moment. */
 export interface Superuser {
@@ -45,8 +41,7 @@ export async function makeDataFolder({ bin, folder, superuser, user, signal }: D
   await writeFile(passwordFile, superuser.password, { mode: 0o600 })
   if (user) await chown(passwordFile, user.uid, user.gid)
   const target = [`--pgdata=${join(folder, 'data')}`, `--username=${superuser.name}`, `--pwfile=${passwordFile}`]
-  const [shell, args] = recordingPid(folder, [join(bin, 'initdb'), ...initdbOptions, ...target])
-  await run(shell, args, { cwd: '/', env: serverEnvironment, signal, ...user })
-  await rm(join(folder, 'pid'), { force: true })
+  const command = [join(bin, 'initdb'), ...initdbOptions, ...target]
+  await runWatched(folder, command, { cwd: '/', env: serverEnvironment, ...(signal && { signal }), ...user })
   await rm(passwordFile)
 }

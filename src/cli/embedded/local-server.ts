@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { rmSync } from 'node:fs'
 import { chmod, chown, mkdir, open, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -9,7 +8,7 @@ import { serverEnvironment } from './data-folder.ts'
 import { freePort } from './free-port.ts'
 import { renderHba, renderSettings, type Settings } from './server-files.ts'
 import type { ServerUser } from './server-user.ts'
-import { recordingPid, startWatchdog, type Watchdog } from './watchdog.ts'
+import { forgetPid, recordingPid, startWatchdog, type Watchdog } from './watchdog.ts'
 
 const startTimeoutMs = 60_000
 const pollMs = 10
@@ -48,7 +47,10 @@ export interface BootPlan<Server> {
   /** The port; undefined is any that is free. */
   readonly port?: number | undefined
   readonly signal?: AbortSignal | undefined
-  /** Puts the data folder `data` into the server's folder, and answers where the binaries are. */
+  /**
+   * Puts the data folder `data` into the server's folder, and answers where the binaries are. It has to end soon after
+   * the signal, and to write nothing into the folder after that.
+   */
   readonly furnish: (folder: string) => Promise<string>
   readonly server: (place: ServerPlace) => Server
 }
@@ -178,8 +180,7 @@ export class LocalServer {
       this.#process = server
       server.once('exit', () => {
         this.#process = undefined
-        // Another process may get this pid, which the watchdog would then end.
-        rmSync(join(folder, 'pid'), { force: true })
+        forgetPid(folder)
       })
     } finally {
       await log.close()

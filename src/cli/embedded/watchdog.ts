@@ -1,6 +1,10 @@
-import { spawn } from 'node:child_process'
+import { type ExecFileOptions, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
+
+const execFileAsync = promisify(execFile)
 
 /**
  * Ends what runs in a folder, and removes the folder, when the process that holds the other end of its stdin is gone,
@@ -69,5 +73,25 @@ export function startWatchdog(folder: string): Watchdog {
  * the watchdog was faster and renamed the folder, it fails and the command does not run.
  */
 export function recordingPid(folder: string, command: readonly string[]): [shell: string, args: string[]] {
-  return ['/bin/sh', ['-c', 'echo $$ > "$0" && exec "$@"', join(folder, 'pid'), ...command]]
+  return ['/bin/sh', ['-c', 'echo $$ > "$0" && exec "$@"', pidFile(folder), ...command]]
+}
+
+/** Says that what {@link recordingPid} ran has ended: another process may get its pid, which the watchdog would then end. */
+export function forgetPid(folder: string): void {
+  rmSync(pidFile(folder), { force: true })
+}
+
+/** Runs a command to its end, which the watchdog brings about where this process does not live to see it. */
+export async function runWatched(
+  folder: string,
+  command: readonly string[],
+  options: Pick<ExecFileOptions, 'cwd' | 'env' | 'uid' | 'gid' | 'signal'> = {},
+): Promise<void> {
+  const [shell, args] = recordingPid(folder, command)
+  await execFileAsync(shell, args, options)
+  forgetPid(folder)
+}
+
+function pidFile(folder: string): string {
+  return join(folder, 'pid')
 }

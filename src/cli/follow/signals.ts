@@ -1,6 +1,12 @@
 /** The signals that ask for an end. */
 const endingSignals = ['SIGINT', 'SIGTERM'] as const
 
+/**
+ * A press of Ctrl-C reaches the whole process group, and npm hands it on to us once more: the same signal again within
+ * this time is the same press.
+ */
+const samePressMs = 250
+
 /** Signals that a command listens to. */
 export interface SignalWatch {
   /** Aborted by the first signal, whose name is the reason. */
@@ -15,9 +21,14 @@ export interface SignalWatch {
  */
 export function watchSignals(exit: (code: number) => void = process.exit): SignalWatch {
   const controller = new AbortController()
+  let first: { name: NodeJS.Signals; at: number } | undefined
   const onSignal = (name: NodeJS.Signals, number: number) => {
-    if (controller.signal.aborted) exit(128 + number)
-    else controller.abort(name)
+    if (first === undefined) {
+      first = { name, at: performance.now() }
+      controller.abort(name)
+    } else if (name !== first.name || performance.now() - first.at > samePressMs) {
+      exit(128 + number)
+    }
   }
   for (const name of endingSignals) process.on(name, onSignal)
   return {

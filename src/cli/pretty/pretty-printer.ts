@@ -1,13 +1,14 @@
 import type { Relation } from '../../decoder/relation.ts'
 import type { Batch } from '../../replication/batch.ts'
 import type { Event, MessageEvent, Transaction } from '../../replication/events.ts'
+import { displayWidth } from './display-width.ts'
 import { cell, flow } from './flow.ts'
 import { durationText, plural } from './quantities.ts'
 import { deletePieces, insertPieces, type RowPieces, updatePieces } from './row-pieces.ts'
 import { schemaPieces } from './schema-pieces.ts'
 import { copiedLine, copyingLine } from './snapshot-lines.ts'
 import { SnapshotProgress } from './snapshot-progress.ts'
-import { clipSpans, renderSpans, type Span, type Style, widthOf } from './spans.ts'
+import { clipSpans, renderSpans, type Span, type Style } from './spans.ts'
 import { tableName } from './table-name.ts'
 import type { Terminal } from './terminal.ts'
 import { beginLine, commitLine, commitMs, dayOf } from './transaction-lines.ts'
@@ -17,6 +18,7 @@ import { visible } from './visible-text.ts'
 /** Below this a table's name has no column of its own. */
 const narrowColumns = 60
 const leastColumns = 24
+const mostNameCells = 30
 const operationCells = 8
 /** How often a copy is told about where its line cannot be replaced. */
 const reportEveryMs = 5000
@@ -34,8 +36,8 @@ export class PrettyPrinter {
   readonly #snapshot: SnapshotProgress
   readonly #names = new WeakMap<Relation, string>()
   #nameCells = 0
-  #reportedAt = 0
-  #day: string | undefined
+  #reportedAt: number
+  #day: string
   /** The transaction whose bracket is open, with what was shown of it. */
   #open: { readonly tx: Transaction; changes: number } | undefined
   #copied = { tables: 0, rows: 0, beganAt: 0 }
@@ -45,12 +47,15 @@ export class PrettyPrinter {
     this.#terminal = terminal
     this.#now = now
     this.#snapshot = new SnapshotProgress(now)
+    this.#reportedAt = now()
     this.#day = dayOf(now())
   }
 
   /** The lines of a batch. */
   lines(batch: Batch): string[] {
     const lines: (readonly Span[])[] = []
+    // known beforehand, so that the lines of the copy are in line
+    for (const { table } of batch.position.tables ?? []) this.#widen(table.replace(/^public\./, ''))
     for (const event of batch.events) lines.push(...this.#event(event))
     if (batch.position.phase === 'stream') lines.push(...this.#snapshotEnd())
     else lines.push(...this.#report())
@@ -78,7 +83,7 @@ export class PrettyPrinter {
       case 'snapshot-begin':
         if (this.#copied.tables === 0 && this.#snapshot.copying.length === 0) this.#copied.beganAt = this.#now()
         this.#snapshot.begin(event, this.#name(event.relation))
-        this.#nameCells = Math.max(this.#nameCells, widthOf([{ text: this.#name(event.relation) }]))
+        this.#widen(this.#name(event.relation))
         return event.mode === 'replace'
           ? [
               [
@@ -165,7 +170,7 @@ export class PrettyPrinter {
     const before = tx === undefined ? [] : this.#resumed(tx)
     const bracket: Span = { text: tx === undefined ? '  ' : '│ ', style: 'faint' }
     const isNarrow = this.#columns < narrowColumns
-    if (name !== '') this.#nameCells = Math.max(this.#nameCells, Math.min(30, widthOf([{ text: name }])))
+    if (name !== '') this.#widen(name)
     const table: Span[] = [{ text: name, style: 'table' }]
     const first: Span[] = [
       bracket,
@@ -213,6 +218,12 @@ export class PrettyPrinter {
     if (copying.length === 0) return []
     this.#reportedAt = this.#now()
     return copying.map((progress) => copyingLine(progress, this.#columns, { bar: false }))
+  }
+
+  /** The column of the tables' names grows with them, but not for a name that would take the room from all others. */
+  #widen(name: string): void {
+    const cells = displayWidth(visible(name))
+    if (cells <= mostNameCells) this.#nameCells = Math.max(this.#nameCells, cells)
   }
 
   #name(relation: Relation): string {

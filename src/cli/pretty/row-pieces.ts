@@ -1,6 +1,6 @@
 import type { Column, Relation, Row } from '../../decoder/relation.ts'
 import type { DeleteEvent, InsertEvent, UpdateEvent } from '../../replication/events.ts'
-import type { Span, Style } from './spans.ts'
+import { type Span, type Style, widthOf } from './spans.ts'
 import { shownName } from './table-name.ts'
 import { valueSpans } from './value-spans.ts'
 
@@ -74,13 +74,13 @@ function piece(column: Column, row: Row, cells: number, style?: Style): Span[] {
 function changePiece(column: Column, before: Row, after: Row, cells: number): Span[] {
   const { name } = column
   if (before[name] === after[name]) return piece(column, after, cells, 'strong')
-  const half = Math.max(12, Math.floor((cells - 3) / 2))
-  return [
-    nameSpan(column),
-    ...valueSpans(before[name], column, half, 'before'),
-    { text: ' → ', style: 'faint' },
-    ...valueSpans(after[name], column, half, 'after'),
-  ]
+  // both on one line where they can be: what one of them leaves is the other's
+  const room = 2 * cells - widthOf([nameSpan(column)]) - 3
+  const half = Math.max(12, Math.floor(room / 2))
+  const short = widthOf(valueSpans(after[name], column, half, 'after'))
+  const from = valueSpans(before[name], column, Math.max(half, room - short), 'before')
+  const to = valueSpans(after[name], column, Math.max(half, room - widthOf(from)), 'after')
+  return [nameSpan(column), ...from, { text: ' → ', style: 'faint' }, ...to]
 }
 
 /** The large values that were not sent. */

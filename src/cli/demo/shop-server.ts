@@ -1,0 +1,132 @@
+import { randomBytes } from 'node:crypto'
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Connection } from '../../protocol/connection.ts'
+import { resolveConnection } from '../../protocol/resolve-connection.ts'
+import { orAbort } from '../abortable.ts'
+import { borrowBinaries } from '../embedded/binaries-copy.ts'
+import { makeDataFolder } from '../embedded/data-folder.ts'
+import type { InstalledBinaries } from '../embedded/installed-binaries.ts'
+import { bootIn, LocalServer } from '../embedded/local-server.ts'
+import { type Settings, scramHba } from '../embedded/server-files.ts'
+import { serverUser } from '../embedded/server-user.ts'
+import { enterableTmpdir } from '../embedded/temporary-folder.ts'
+import { shopRows, shopSchema, shopTables } from './shop-schema.ts'
+
+const settings: Settings = {
+  wal_level: 'logical',
+  max_connections: 30,
+  max_wal_senders: 10,
+  max_replication_slots: 10,
+  // a slot that is made from a second terminal and forgotten must not fill the disk
+  max_slot_wal_keep_size: '1GB',
+  max_wal_size: '512MB',
+  // the data lives as long as the demo
+  fsync: false,
+  full_page_writes: false,
+  password_encryption: 'scram-sha-256',
+  timezone: 'UTC',
+  log_timezone: 'UTC',
+}
+
+/** How the shop's owner connects: no superuser, but with REPLICATION. */
+export interface ShopConnection {
+  readonly host: string
+  readonly port: string
+  readonly user: string
+  readonly password: string
+  readonly dbname: string
+  readonly sslmode: 'disable'
+}
+
+/** A server with a shop on it. */
+export interface ShopServer extends AsyncDisposable {
+  readonly server: LocalServer
+  readonly connection: ShopConnection
+  /** The same as one text, for a second terminal. */
+  readonly uri: string
+}
+
+/**
+ * Boots a server and makes the shop on it. Both end with `await using`, and with this process however that ends.
+ *
+ * @throws ServerDidNotStart; the signal's reason
+ */
+export async function openShop(
+  binaries: InstalledBinaries,
+  options: { seed: number; port: number | undefined; signal: AbortSignal; onBooted: () => Promise<void> },
+): Promise<ShopServer> {
+  const { seed, port, signal } = options
+  const superuser = { name: 'postgres', password: newPassword() }
+  const [parent, user] = await Promise.all([enterableTmpdir(), serverUser()])
+  const { version } = binaries
+  const server = await bootIn({
+    parent,
+    prefix: 'walwire-demo-',
+    user,
+    port,
+    signal,
+    async furnish(folder) {
+      const native = join(folder, 'native')
+      await mkdir(native)
+      await borrowBinaries({ native: binaries.native, target: native, folder, signal })
+      signal.throwIfAborted()
+      await makeDataFolder({ bin: join(native, 'bin'), folder, superuser, user, signal })
+      return join(native, 'bin')
+    },
+    server: (place) =>
+      new LocalServer({ version, superuser: superuser.name, settings, hba: scramHba, tls: undefined }, place),
+  })
+  const connection: ShopConnection = {
+    host: server.host,
+    port: String(server.port),
+    user: 'shop',
+    password: newPassword(),
+    dbname: 'shop',
+    sslmode: 'disable',
+  }
+  const { host, user: role, password, dbname } = connection
+  const remove = () => server.remove()
+  try {
+    await options.onBooted()
+    const root = { ...connection, user: superuser.name, password: superuser.password, dbname: 'template1' }
+    const owner = `CREATE ROLE ${role} LOGIN REPLICATION PASSWORD '${password}'`
+    // one that is there already: to make another takes as long as all its tables
+    const database = [`ALTER DATABASE postgres RENAME TO ${dbname}`, `ALTER DATABASE ${dbname} OWNER TO ${role}`]
+    await runAs(root, [owner, ...database], signal)
+    const publication = `CREATE PUBLICATION ${dbname} FOR TABLE ${shopTables.join(', ')}`
+    await runAs(connection, [shopSchema, shopRows(seed), publication], signal)
+  } catch (error) {
+    await remove()
+    throw error
+  }
+  return {
+    server,
+    connection,
+    uri: `postgres://${role}:${password}@${host}:${server.port}/${dbname}`,
+    [Symbol.asyncDispose]: remove,
+  }
+}
+
+/** Connects to the shop as whoever works in it. */
+export async function connectTo(connection: ShopConnection, signal: AbortSignal): Promise<Connection> {
+  const settings = { search_path: 'public' }
+  return await Connection.open(await resolveConnection(connection), {
+    settings,
+    signal,
+    applicationName: 'walwire demo',
+  })
+}
+
+async function runAs(connection: ShopConnection, statements: readonly string[], signal: AbortSignal): Promise<void> {
+  const session = await connectTo(connection, signal)
+  try {
+    for (const statement of statements) await orAbort(session.query(statement), signal)
+  } finally {
+    session.destroy()
+  }
+}
+
+function newPassword(): string {
+  return randomBytes(9).toString('hex')
+}
