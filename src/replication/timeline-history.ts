@@ -31,7 +31,7 @@ export async function readTimelineHistory(replication: HistorySource, timeline: 
   return parseTimelineHistory(latin1.decode(readTimelineHistoryFile(result).content))
 }
 
-const historyLine = /^\s*(\d+)\s+([0-9A-Fa-f]+\/[0-9A-Fa-f]+)/
+const historyLine = /^\s*(\d+)\s+([0-9A-Fa-f]{1,8}\/[0-9A-Fa-f]{1,8})(?![0-9A-Fa-f])/
 
 /**
  * Reads a timeline history file: a line for each ancestor with its number, the LSN at which it was left, and a reason,

@@ -139,7 +139,7 @@ function divideSum(a: number, b: number, divisor: number): number {
   return quotient + (correction - doubt) === value && quotient + (correction + doubt) === value ? value : Number.NaN
 }
 
-const decimal = /^-?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/
+const decimal = /^-?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$/
 
 function readByNumber(bytes: Uint8Array, start: number, end: number): number {
   const text = sliceAscii(bytes, start, end)

@@ -137,10 +137,10 @@ function binaryReader(readBound: ReadValue, plain: Codec, isOverridden: boolean)
     const isEmpty = (flag & flags.empty) !== 0
     const hasLower = !isEmpty && (flag & flags.lowerInfinite) === 0
     const lower = hasLower ? bound() : null
-    const lowerText = hasLower ? plain.encodeText(plainBound) : null
+    const lowerText = hasLower ? textOf(plain, plainBound) : null
     const hasUpper = !isEmpty && (flag & flags.upperInfinite) === 0
     const upper = hasUpper ? bound() : null
-    const upperText = hasUpper ? plain.encodeText(plainBound) : null
+    const upperText = hasUpper ? textOf(plain, plainBound) : null
     if (at !== end) failBinary(at - start, 'bytes stand behind its last bound')
     if (isEmpty) return PgRange.empty()
     // a bound that is not there is exclusive, as in the text
@@ -149,6 +149,15 @@ function binaryReader(readBound: ReadValue, plain: Codec, isOverridden: boolean)
       hasUpper && (flag & flags.upperInclusive) !== 0,
     )
     return new PgRange(lower, upper, bounds, rangeText(lowerText, upperText, bounds))
+  }
+}
+
+/** The text of a bound that came in binary: of what no server sends, such as U+0000, there is none. */
+function textOf(plain: Codec, bound: unknown): string {
+  try {
+    return plain.encodeText(bound)
+  } catch (cause) {
+    return failBinary(0, `a bound has no text: ${cause instanceof Error ? cause.message : String(cause)}`)
   }
 }
 
