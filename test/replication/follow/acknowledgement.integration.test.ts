@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { type Event, formatLsn, parseLsn, WalwireError } from '../../../src/index.ts'
 import { idleIntervalMs } from '../../../src/replication/feedback.ts'
 import { type SharedServer, sharedServer, testVersions, waitUntil } from '../../server/index.ts'
+import type { FeedReader } from './helpers/feed-reader.ts'
 import { Source } from './helpers/source.ts'
 import { wiretap } from './helpers/wiretap.ts'
 
@@ -203,10 +204,26 @@ describe.each(testVersions())('a slot whose tables are quiet, on PostgreSQL %i,'
     server = await sharedServer(version)
   })
   const setup = `${oneTable}; CREATE TABLE elsewhere (v text); ALTER TABLE elsewhere ALTER COLUMN v SET STORAGE EXTERNAL;`
-  /** Before it would come for its age. */
-  const soon = idleIntervalMs - 2_000
   /** More WAL than an idle batch waits for, of which nothing is published. */
   const muchElsewhere = "INSERT INTO elsewhere SELECT repeat('x', 1000000) FROM generate_series(1, 18)"
+
+  /**
+   * Reads up to that many batches, before another one would come for its age. Meanwhile a little is written, since a
+   * walsender that was told of new WAL just before it went to sleep (16 and later) would else sleep on.
+   */
+  async function untilIdle(reader: FeedReader, batches: number, writing: Source): Promise<void> {
+    let read = false
+    const reading = reader
+      .until('an idle batch', (all) => all.batches.length === batches, idleIntervalMs - 2_000)
+      .finally(() => {
+        read = true
+      })
+    const writingOn = waitUntil('the batch to be read', async () => {
+      await writing.write("INSERT INTO elsewhere VALUES ('x')")
+      return read
+    })
+    await Promise.all([reading, writingOn])
+  }
 
   test('moves all the same, by batches without events that are stored and acknowledged', async () => {
     await using source = await Source.make(server, setup, { publication: 'FOR TABLE t' })
@@ -216,7 +233,7 @@ describe.each(testVersions())('a slot whose tables are quiet, on PostgreSQL %i,'
     const before = reader.batches.length
     const confirmed = parseLsn(await source.confirmedFlush())
     await source.write(muchElsewhere)
-    await reader.until('an idle batch', ({ batches }) => batches.length > before, soon)
+    await untilIdle(reader, before + 1, source)
 
     const idle = reader.batches.at(-1)
     expect(idle).toMatchObject({ events: [], atCommit: true })
@@ -239,7 +256,7 @@ describe.each(testVersions())('a slot whose tables are quiet, on PostgreSQL %i,'
     const before = reader.batches.length
     const confirmed = parseLsn(await source.confirmedFlush())
     await other.write(muchElsewhere)
-    await reader.until('an idle batch', ({ batches }) => batches.length > before, soon)
+    await untilIdle(reader, before + 1, source)
     await waitUntil('the slot to follow', async () => parseLsn(await source.confirmedFlush()) > confirmed)
   })
 
@@ -249,7 +266,7 @@ describe.each(testVersions())('a slot whose tables are quiet, on PostgreSQL %i,'
     reader.ack()
     const stored = reader.stored
     await source.write(muchElsewhere)
-    await reader.until('an idle batch', ({ batches }) => batches.length === 3, soon)
+    await untilIdle(reader, 3, source)
     expect(reader.batches.at(-1)?.events).toEqual([])
     await source.write(muchElsewhere)
     // only one is outstanding, and it is not acknowledged: nothing moves until something is published
