@@ -126,7 +126,7 @@ export class Run {
     this.#abort.abort(ended())
     const session = this.#session
     if (session === undefined) return
-    session.closeWorkers()
+    const workersClosed = session.closeWorkers(begunMs + dropUntilMs - performance.now())
     if (this.#creation !== undefined) await within(this.#creation, begunMs + giveUpMs - performance.now())
     const pid = session.replication.processId
     if (this.#stream !== undefined) await endStream(session.replication, this.#stream, begunMs)
@@ -138,6 +138,7 @@ export class Run {
       })
       await within(dropped, remainingMs)
     }
+    await workersClosed
     session.destroy()
   }
 

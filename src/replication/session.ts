@@ -127,18 +127,24 @@ export class Session {
     return new PgoutputDecoder({ protoVersion: 1, types: this.types })
   }
 
-  /** Closes the workers; the other two connections are still needed to end well. */
-  closeWorkers(): void {
+  /**
+   * Closes the workers; the other two connections are still needed to end well. Resolves when the requests that cancel
+   * what the workers did are closed as well, after `ms` at most.
+   */
+  async closeWorkers(ms = cancelMs): Promise<void> {
     this.#closing = true
-    for (const worker of this.#workers) {
+    const signal = AbortSignal.timeout(Math.max(0, Math.floor(ms)))
+    const cancelled = [...this.#workers].map((worker) => {
       // a backend that waits for a lock does not notice that nobody waits for it any more
-      worker.cancel(AbortSignal.timeout(cancelMs)).catch(() => {})
+      const request = worker.cancel(signal).catch(() => {})
       this.closeWorker(worker)
-    }
+      return request
+    })
+    await Promise.all(cancelled)
   }
 
   destroy(): void {
-    this.closeWorkers()
+    void this.closeWorkers()
     this.replication.destroy()
     this.ordinary.destroy()
   }

@@ -1,7 +1,15 @@
+import { connect as connectSocket, type Socket } from 'node:net'
 import { pipeline } from 'node:stream/promises'
 import type { Sql } from 'postgres'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type Batch, type Feed, type FollowOptions, follow, parseLsn } from '../../../src/index.ts'
+import {
+  type Batch,
+  type ConnectionOptions,
+  type Feed,
+  type FollowOptions,
+  follow,
+  parseLsn,
+} from '../../../src/index.ts'
 import { bootServer, type TestServer, testVersions, waitUntil } from '../../server/index.ts'
 import { beforeConnection, firstCopy } from './helpers/between.ts'
 import { Source } from './helpers/source.ts'
@@ -478,6 +486,36 @@ describe.each(testVersions())('the end of a feed, on PostgreSQL %i', (version) =
         await locker.unsafe('COMMIT').simple()
       },
     )
+  })
+
+  describe('wherever it ends', () => {
+    const places: Readonly<Record<string, Partial<FollowOptions>>> = {
+      'in the copy': { maxBatchRows: 1_000 },
+      'in a large transaction': { maxBatchRows: 1_000, start: 'slot' },
+    }
+    test.each(Object.entries(places))('%s: all of its streams are closed when close resolves', async (_, options) => {
+      const { hostname, port, username, password, pathname } = new URL(source.url)
+      const streams: Socket[] = []
+      const connection: ConnectionOptions = {
+        user: decodeURIComponent(username),
+        password: decodeURIComponent(password),
+        dbname: decodeURIComponent(pathname.slice(1)),
+        sslmode: 'disable',
+        connect: async () => {
+          const stream = connectSocket(Number(port), hostname)
+          streams.push(stream)
+          return stream
+        },
+      }
+      const { feed, name } = await (options.start === 'slot'
+        ? feedOfTheLargeTransaction({ ...options, connection })
+        : distinctFeed({ ...options, connection }))
+      for await (const { events } of feed) if (events.length > 0) break
+      await feed.close()
+      expect(streams.length).toBeGreaterThanOrEqual(3)
+      expect(streams.filter((stream) => !stream.destroyed)).toEqual([])
+      await dropSlotNamed(name)
+    })
   })
 
   describe('while it starts', () => {
