@@ -1,3 +1,4 @@
+import { closeSync, existsSync, openSync } from 'node:fs'
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -270,6 +271,18 @@ describe.each(testVersions())('PostgreSQL %i', (version) => {
     await refused(1, 'output_failed', [...s.follow, '--output', nowhere, '--checkpoint', checkpoint], s)
     await refused(1, 'checkpoint_failed', [...s.follow, '--output', output, '--checkpoint', nowhere], s)
     await refused(2, 'usage', [...s.follow, '--output', '/dev/null', '--checkpoint', checkpoint], s)
+  })
+
+  test.runIf(existsSync('/dev/full'))('a disk that is full: the slot that this run made goes with it', async () => {
+    await using s = await shop()
+    await s.insert(1, 10_000)
+    const { stderr } = await refused(1, 'output_failed', [...s.follow, '--output', '/dev/full'], s)
+    expect(stderr).toContain('ENOSPC')
+    const full = openSync('/dev/full', 'w')
+    const toStdout = await run([...s.follow, '--log-level', 'error'], { stdio: ['ignore', full, 'pipe'] })
+    closeSync(full)
+    expect(toStdout).toMatchObject({ code: 1, stderr: expect.stringContaining('[output_failed]') })
+    expect(await s.slots()).toEqual([])
   })
 
   test('a role that may not replicate, and one that may not read', async () => {

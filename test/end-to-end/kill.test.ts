@@ -11,7 +11,7 @@ import { furnish, openBusyShop, publishedTables } from './busy-shop.ts'
 import { Chance, seedFrom } from './random.ts'
 import { Replica } from './replica.ts'
 
-/** Least time of killing; `WALWIRE_KILL_SECONDS=600` for a long run. */
+/** Least time of killing: `WALWIRE_KILL_SECONDS=600` for a long run, `WALWIRE_KILL_SEED=…` to do again what a run did. */
 const seconds = Number(process.env.WALWIRE_KILL_SECONDS ?? 6)
 /** How often it is killed at least: inside the snapshot, and after it. */
 const least = { snapshot: 3, stream: 5 }
