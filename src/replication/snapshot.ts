@@ -95,7 +95,15 @@ export class Snapshot {
    * @throws {TableChanged} when the whole must begin again with a new snapshot
    */
   async *batches(): AsyncGenerator<Batch, undefined> {
-    for (const [index, table] of this.#parts.tables.entries()) yield* this.#copyTable(table, index)
+    for (const [index, table] of this.#parts.tables.entries()) {
+      try {
+        yield* this.#copyTable(table, index)
+      } catch (error) {
+        // the tables before were announced, and are to be replaced: the consumer must have heard of them
+        if (error instanceof TableChanged && this.#events.length > 0) yield this.#take()
+        throw error
+      }
+    }
     yield { events: this.#takeEvents(), position: this.#parts.base, atCommit: true }
     return undefined
   }

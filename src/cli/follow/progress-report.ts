@@ -27,8 +27,8 @@ export class ProgressReport {
 
   /** Looks at a batch before it is written. */
   onBatch(batch: Batch): void {
-    if (this.#tellsSnapshot && batch.position.phase !== 'stream') this.#onSnapshot(batch.events)
-    else if (this.#tellsSnapshot && this.#snapshot.copying.length > 0) this.#onSnapshot(batch.events)
+    // whatever the phase: a small copy ends in the batch that it began in, and with it the phase
+    if (this.#tellsSnapshot) this.#onSnapshot(batch.events)
     this.#events += batch.events.length
     if (batch.position.phase === 'stream') this.#lsn = batch.position.lsn
   }

@@ -22,6 +22,33 @@ describe.each(testVersions())('a table that is changed between the slot and its 
     server = await sharedServer(version)
   })
 
+  test('makes the snapshot begin again after everything of the tables before was delivered: they were once announced to nobody', async () => {
+    await using source = await Source.make(
+      server,
+      'CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE z (id int PRIMARY KEY); INSERT INTO a VALUES (1)',
+    )
+    let changed: Promise<void> | undefined
+    const logger = recordingLogger()
+    const reader = source.follow({
+      logger: {
+        ...logger,
+        info: (_, message) => {
+          if (message === 'the snapshot begins') changed ??= source.write('TRUNCATE z')
+        },
+      },
+    })
+    const copied = await reader.untilCopied()
+    await changed
+    const begun = new Map<string, string[]>()
+    for (const event of copied) {
+      if (event.kind !== 'snapshot-begin') continue
+      begun.set(event.table, [...(begun.get(event.table) ?? []), event.mode])
+    }
+    const relations = copied.flatMap((event) => (event.kind === 'relation' ? [event.table] : []))
+    expect(relations).toEqual(['public.a', 'public.z'])
+    for (const modes of begun.values()) expect(modes[0]).toBe('initial')
+  })
+
   test.each([
     ['rewritten by ALTER … TYPE', 'ALTER TABLE t ALTER COLUMN n TYPE bigint', 100],
     ['rewritten by VACUUM FULL', 'VACUUM FULL t', 100],
