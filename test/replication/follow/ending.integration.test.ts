@@ -221,6 +221,8 @@ describe.each(testVersions())('the end of a feed, on PostgreSQL %i', (version) =
   }
 
   async function dropSlotNamed(name: string): Promise<void> {
+    // the server takes a moment to notice that a socket was closed
+    await waitUntil('the slot to be free', async () => !(await slotNamed(name))?.active, endMs)
     await observer`SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = ${name}`
   }
 
@@ -512,7 +514,8 @@ describe.each(testVersions())('the end of a feed, on PostgreSQL %i', (version) =
         : distinctFeed({ ...options, connection }))
       for await (const { events } of feed) if (events.length > 0) break
       await feed.close()
-      expect(streams.length).toBeGreaterThanOrEqual(3)
+      // two, the copy's, and those of cancel requests where there were any
+      expect(streams.length).toBeGreaterThanOrEqual(2)
       expect(streams.filter((stream) => !stream.destroyed)).toEqual([])
       await dropSlotNamed(name)
     })
