@@ -53,6 +53,9 @@ export class Session {
       overrides: settings.types,
       values: settings.values,
       strictText: hasUncheckedText(replication),
+      serverVersion: Math.floor(server.version / 10_000),
+      onMismatch: ({ label }, why) =>
+        settings.logger.warn({ type: label }, `type ${label} is delivered as text: ${why}`),
     })
     this.decoder = this.#newDecoder()
     void replication.ended.then((error) => this.abandon(error))
