@@ -24,7 +24,7 @@ async function observe(oracle: Oracle): Promise<(Omit<Form, 'versions'> | undefi
         form && { oid: type.oid, text: form.text, binary: form.binary && Buffer.from(form.binary).toString('hex') },
       )
     } catch (error) {
-      expect(error, `${name} ${literal}`).toMatchObject({ code: expect.stringMatching(/^22/) })
+      expect(error, `${name} ${literal}`).toMatchObject({ sqlstate: expect.stringMatching(/^22/) })
       forms.push(undefined)
     }
   }
@@ -39,7 +39,7 @@ test.runIf(records)('is recorded', { timeout: 600_000 }, async () => {
   for (const version of testVersions()) {
     // a server of its own, on which OIDs begin where they begin on others
     await using server = await bootServer({ version })
-    await using oracle = oracleOf(server.uri('postgres'), version)
+    await using oracle = await oracleOf(server.uri('postgres'), version)
     await oracle.run(definitions)
     const forms = await observe(oracle)
     for (const type of oracle.learned) note(types, version, { type })

@@ -1,8 +1,13 @@
-import postgres from 'postgres'
+import { copyTextLayout } from '../../../src/decoder/copy-text.ts'
+import { Cursor, rowReader } from '../../../src/decoder/row-reader.ts'
 import type { CatalogType } from '../../../src/decoder/types/catalog-type.ts'
 import type { PgType } from '../../../src/decoder/types/registry.ts'
 import { TypeRegistry } from '../../../src/decoder/types/registry.ts'
-import type { Queryable } from '../../../src/replication/queryable.ts'
+import { backendTag } from '../../../src/protocol/backend.ts'
+import { Connection } from '../../../src/protocol/connection.ts'
+import { quoteLiteral } from '../../../src/protocol/quote.ts'
+import { resolveConnection } from '../../../src/protocol/resolve-connection.ts'
+import { queryRows } from '../../../src/replication/queryable.ts'
 import { readTypes } from '../../../src/replication/type-catalog.ts'
 import { sharedServer } from '../../server/index.ts'
 
@@ -13,14 +18,14 @@ export interface ServerForm {
   readonly binary: Uint8Array | null
 }
 
-/** A real server that says what the text of a value is, and what its binary form. */
+/** A real server that says what the text of a value is, and what its binary form: by copies, under walwire's settings. */
 export interface Oracle extends AsyncDisposable {
   readonly types: TypeRegistry
   /** The types that were read from the catalog, in that order. */
   readonly learned: readonly CatalogType[]
   readonly run: (statement: string) => Promise<void>
   /** The output function's bytes for each literal that is read as `type`, which is a name in SQL. */
-  readonly output: (type: string, literals: readonly (string | null)[], expression?: string) => Promise<Uint8Array[]>
+  readonly output: (type: string, literals: readonly string[], expression?: string) => Promise<Uint8Array[]>
   /** The results of output and send function for each literal that is read as `type`, which is a name in SQL. */
   readonly forms: (type: string, literals: readonly string[]) => Promise<ServerForm[]>
   /** A type by its name in SQL, learned from the catalog where it is not built in. */
@@ -33,76 +38,100 @@ export async function askServer(version: number): Promise<Oracle> {
   return oracleOf(await server.createDatabase(), version)
 }
 
-/** With the settings that walwire asks for on every connection. */
-export function oracleOf(url: string, version: number): Oracle {
-  const sql = postgres(url, {
-    max: 1,
-    onnotice: () => {},
-    connection: { DateStyle: 'ISO', IntervalStyle: 'postgres', TimeZone: 'UTC', extra_float_digits: '3' },
-  })
+/** The database of a URI. */
+export async function oracleOf(url: string, version: number): Promise<Oracle> {
+  let connection = await connect(url)
   const types = new TypeRegistry({ serverVersion: version })
   const learned: CatalogType[] = []
   const sendable = new Map<string, boolean>()
   const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-  const queryable: Queryable = {
-    query: async (statement) => {
-      const rows = await sql.unsafe(statement).raw()
-      return [{ rows: rows.map((row) => row.map((value) => (value === null ? null : decoder.decode(value)))) }]
-    },
+  const copy = async (sql: string) => {
+    try {
+      return await copied(connection, sql)
+    } catch (error) {
+      // a copy that failed is not taken to its end: go on with another connection
+      connection.destroy()
+      connection = await connect(url)
+      throw error
+    }
   }
   const hasSendFunction = async (type: string): Promise<boolean> => {
     const known = sendable.get(type)
     if (known !== undefined) return known
-    const [row] = await sql`SELECT typsend <> 0 AS sendable FROM pg_type WHERE oid = ${type}::regtype`
-    sendable.set(type, row?.sendable === true)
-    return row?.sendable === true
+    const [row] = await queryRows(
+      connection,
+      `SELECT typsend <> 0 FROM pg_type WHERE oid = ${quoteLiteral(type)}::regtype`,
+    )
+    sendable.set(type, row?.[0] === 't')
+    return row?.[0] === 't'
   }
+  const valuesOf = (type: string, literals: readonly string[], expression: string) =>
+    `SELECT ${expression} FROM (
+       SELECT n, literal::${type} AS value
+       FROM jsonb_array_elements_text(${quoteLiteral(JSON.stringify(literals))}::jsonb) WITH ORDINALITY AS given(literal, n)
+     ) read ORDER BY n`
   const output: Oracle['output'] = async (type, literals, expression = 'value') => {
-    const rows = await sql
-      .unsafe(
-        `SELECT ${expression} FROM (
-           SELECT n, literal::${type} AS value
-           FROM jsonb_array_elements_text($1::text::jsonb) WITH ORDINALITY AS given(literal, n)
-         ) read ORDER BY n`,
-        [JSON.stringify(literals)],
-      )
-      .raw()
-    return rows.map(([bytes]) => {
-      if (!(bytes instanceof Uint8Array)) throw new Error(`the server gave no text for a ${type}`)
-      return new Uint8Array(bytes)
-    })
+    const rows = await copy(`COPY (${valuesOf(type, literals, expression)}) TO STDOUT`)
+    return rows.map(readLine)
   }
   return {
     types,
     learned,
     run: async (statement) => {
-      await sql.unsafe(statement)
+      await connection.query(statement)
     },
     output,
     forms: async (type, literals) => {
       const texts = (await output(type, literals)).map((text) => decoder.decode(text))
       if (!(await hasSendFunction(type))) return texts.map((text) => ({ text, binary: null }))
-      const given = `$walwire$${JSON.stringify(literals)}$walwire$::jsonb`
-      const values = `SELECT literal::${type} FROM jsonb_array_elements_text(${given}) WITH ORDINALITY t(literal, n) ORDER BY n`
-      const copy = await sql.unsafe(`COPY (${values}) TO STDOUT (FORMAT binary)`).readable()
-      const chunks: Buffer[] = []
-      for await (const chunk of copy) chunks.push(chunk)
-      const sent = singleColumn(Buffer.concat(chunks))
-      return texts.map((text, index) => ({ text, binary: sent[index] ?? null }))
+      const sent = await copy(`COPY (${valuesOf(type, literals, 'value')}) TO STDOUT (FORMAT binary)`)
+      const values = singleColumn(Buffer.concat(sent))
+      return texts.map((text, index) => ({ text, binary: values[index] ?? null }))
     },
     type: async (name) => {
-      const [row] = await sql`SELECT ${name}::regtype::oid::int8 AS oid`
-      const oid = Number(row?.oid)
-      for (const type of types.get(oid) === undefined ? await readTypes(queryable, [oid]) : []) {
+      const [row] = await queryRows(connection, `SELECT ${quoteLiteral(name)}::regtype::oid`)
+      const oid = Number(row?.[0])
+      for (const type of types.get(oid) === undefined ? await readTypes(connection, [oid]) : []) {
         if (types.get(type.oid) !== undefined) continue
         types.add(type)
         learned.push(type)
       }
       return types.get(oid) ?? types.addUnknown(oid)
     },
-    [Symbol.asyncDispose]: () => sql.end(),
+    [Symbol.asyncDispose]: async () => connection.destroy(),
   }
+}
+
+async function connect(url: string): Promise<Connection> {
+  const connection = await Connection.open(await resolveConnection(url))
+  await connection.query('SET search_path = public')
+  return connection
+}
+
+/** The messages of a copy. */
+async function copied(connection: Connection, sql: string): Promise<Uint8Array[]> {
+  await connection.copy(sql)
+  const { framer } = connection
+  const messages: Uint8Array[] = []
+  for (;;) {
+    while (framer.next()) {
+      if (framer.tag === backendTag.CopyData) messages.push(framer.bytes.slice(framer.start, framer.end))
+      else if (connection.sideMessage() === 'done') {
+        await connection.endCopy()
+        return messages
+      }
+    }
+    if (!(await connection.more())) throw await connection.ended
+  }
+}
+
+/** A line of a copy in text format, of one column, without its escapes. */
+function readLine(line: Uint8Array): Uint8Array {
+  const fields = [{ name: 'value', read: (bytes: Uint8Array, start: number, end: number) => bytes.slice(start, end) }]
+  const { value } = rowReader(copyTextLayout, fields, new Cursor(), 'the server')(line, 0, line.length)
+  if (!(value instanceof Uint8Array)) throw new Error('the server gave NULL')
+  return new Uint8Array(value)
 }
 
 const copyHeaderBytes = 19
