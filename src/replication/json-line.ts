@@ -2,7 +2,7 @@ import type { Column, Relation, Row } from '../decoder/relation.ts'
 import { columnType } from '../decoder/types/column-type.ts'
 import { jsonString, jsonValue } from '../decoder/types/json-value.ts'
 import type { Lsn } from '../protocol/lsn.ts'
-import type { Event, RelationChange, Transaction } from './events.ts'
+import type { Event, RelationChange, Tables, Transaction } from './events.ts'
 
 /**
  * An event as one line of JSON, without the line feed: what `walwire follow --format jsonl` prints.
@@ -16,7 +16,7 @@ import type { Event, RelationChange, Transaction } from './events.ts'
  * JSON itself, a range is the server's text. Of a relation that no feed or decoder made, such as a structured clone of one,
  * the types are not known any more: values are written by what they are, and json and jsonb as strings.
  */
-export function toJsonLine(event: Event): string {
+export function toJsonLine(event: Event<Tables>): string {
   switch (event.kind) {
     case 'insert': {
       const table = tableOf(event.relation)
@@ -74,7 +74,7 @@ export function toJsonLine(event: Event): string {
   }
 }
 
-function head({ kind, lsn }: Event): string {
+function head({ kind, lsn }: Event<Tables>): string {
   return `{"kind":"${kind}","lsn":"${lsnText(lsn)}"`
 }
 
@@ -190,7 +190,8 @@ function tableOf(relation: Relation): TableLines {
 }
 
 /** A row's columns in the order of the table, which an object's own order is not: it puts names like "1" first. */
-function rowOf({ columns }: TableLines, row: Row): string {
+function rowOf({ columns }: TableLines, row: object): string {
+  assertRow(row)
   let text = ''
   for (const { name, key, inherited, write } of columns) {
     const value = row[name]
@@ -200,6 +201,9 @@ function rowOf({ columns }: TableLines, row: Row): string {
   }
   return `{${text}}`
 }
+
+/** Every object has its properties by name; only an interface, as which a caller may have declared a row, does not say so. */
+function assertRow(_row: object): asserts _row is Row {}
 
 function tableName({ schema, name }: { readonly schema: string; readonly name: string }): string {
   return `,"schema":${jsonString(schema)},"table":${jsonString(name)}`

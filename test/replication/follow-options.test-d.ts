@@ -3,7 +3,15 @@
  * `@ts-expect-error` fails it when its line compiles.
  */
 import { expectTypeOf } from 'vitest'
-import { type Batch, type Feed, follow, type Position, type Row, type UpdateEvent } from '../../src/index.ts'
+import {
+  type Batch,
+  type Feed,
+  follow,
+  type Position,
+  type Row,
+  toJsonLine,
+  type UpdateEvent,
+} from '../../src/index.ts'
 
 interface Order {
   readonly id: number
@@ -129,6 +137,11 @@ export async function withoutTablesRowsAreOfAnyKind(): Promise<void> {
       expectTypeOf(event.new.total).toEqualTypeOf<unknown>()
     }
   }
+}
+
+export function eventsOfAnyTablesHaveALine(batch: Batch, ofTheShop: Batch<Shop>): readonly string[] {
+  // rows that are interfaces are no records, and yet rows
+  return [...batch.events.map(toJsonLine), ...ofTheShop.events.map((event) => toJsonLine(event))]
 }
 
 /** Tables may be an interface too. */
