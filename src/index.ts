@@ -5,6 +5,7 @@
  */
 export type { Column, Relation, ReplicaIdentity, Row } from './decoder/relation.ts'
 export { PgArray } from './decoder/types/pg-array.ts'
+export { PgRange, type RangeBounds } from './decoder/types/pg-range.ts'
 export type { ConnectionInput, ConnectionOptions } from './protocol/connection-options.ts'
 export { type ErrorCode, WalwireError } from './protocol/errors.ts'
 export { formatLsn, type Lsn, type LsnInput, parseLsn } from './protocol/lsn.ts'
