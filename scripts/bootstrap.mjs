@@ -73,6 +73,7 @@ function isBuilt() {
     ...files(join(repository, 'src')),
     join(repository, 'tsconfig.json'),
     join(repository, 'tsconfig.build.json'),
+    join(repository, 'scripts/build.mjs'),
   ]
   return outputs.length > 0 && Math.min(...outputs.map(changedMs)) >= Math.max(...inputs.map(changedMs))
 }

@@ -67,11 +67,16 @@ function cleanEnvironment(): NodeJS.ProcessEnv {
 export interface StartOptions extends Pick<SpawnOptions, 'cwd' | 'env' | 'stdio'> {
   /** What Node runs; the command, unless something stands in for it. */
   readonly script?: string
+  /** Another Node than the one that runs the tests. */
+  readonly node?: string
 }
 
 /** Starts the command. */
-export function start(argv: readonly string[], { script = commandPath, ...options }: StartOptions = {}): Running {
-  const child = spawn(process.execPath, [script, ...argv], {
+export function start(
+  argv: readonly string[],
+  { script = commandPath, node = process.execPath, ...options }: StartOptions = {},
+): Running {
+  const child = spawn(node, [script, ...argv], {
     stdio: ['ignore', 'pipe', 'pipe'],
     ...options,
     env: { ...cleanEnvironment(), ...options.env },

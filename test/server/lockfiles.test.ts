@@ -5,8 +5,8 @@ import { describe, expect, test } from 'vitest'
 
 interface Entry {
   readonly version: string
-  readonly os?: readonly string[]
-  readonly cpu?: readonly string[]
+  readonly os?: string | readonly string[]
+  readonly cpu?: string | readonly string[]
   readonly optionalDependencies?: Readonly<Record<string, string>>
 }
 
@@ -60,5 +60,19 @@ describe('test/servers/package-lock.json', () => {
 
   test('has PostgreSQL 14 for linux on x64, the only build there is', () => {
     expect(lock['node_modules/pg14-linux-x64']?.version).toMatch(/^14\./)
+  })
+})
+
+describe('test/nodes/package-lock.json', () => {
+  const lock = packages('test/nodes')
+
+  test.each([20, 22, 24])('has Node %i for linux and darwin, x64 and arm64', (major) => {
+    for (const { os, cpu } of machines) {
+      // Node 20 does not exist there in a release that walwire runs on
+      if (major === 20 && os === 'darwin' && cpu === 'arm64') continue
+      const entry = lock[`node_modules/node${major}-${os}-${cpu}`]
+      expect([entry?.os, entry?.cpu].flat()).toEqual([os, cpu])
+      expect(entry?.version).toMatch(new RegExp(`^${major}\\.`))
+    }
   })
 })

@@ -1,0 +1,8 @@
+// The same as entries.mjs by require.
+const entries = {
+  root: require('walwire'),
+  decoder: require('walwire/decoder'),
+  protocol: require('walwire/protocol'),
+  replication: require('walwire/replication'),
+}
+console.log(JSON.stringify(entries, (_, value) => (typeof value === 'object' ? value : typeof value)))

@@ -1,0 +1,8 @@
+// Loads every entry point, and prints what each exports.
+import * as root from 'walwire'
+import * as decoder from 'walwire/decoder'
+import * as protocol from 'walwire/protocol'
+import * as replication from 'walwire/replication'
+
+const entries = { root, decoder, protocol, replication }
+console.log(JSON.stringify(entries, (_, value) => (typeof value === 'object' ? value : typeof value)))

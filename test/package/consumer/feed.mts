@@ -1,0 +1,60 @@
+// What somebody writes who has installed walwire: compiled against its declarations alone, as strictly as it can be.
+import {
+  type Event,
+  type FeedStatus,
+  follow,
+  PgRange,
+  type Position,
+  parsePosition,
+  toJsonLine,
+  WalwireError,
+} from 'walwire'
+import { decodeText, type PgoutputMessage } from 'walwire/decoder'
+import { Connection, formatLsn, resolveConnection } from 'walwire/protocol'
+import { comparePositions } from 'walwire/replication'
+
+interface Order {
+  readonly id: number
+  readonly total: string
+}
+
+const shop = { publication: 'shop', slot: 'shop_feed', signal: undefined, types: { jsonb: JSON.parse } }
+
+export async function lines(stored: unknown, write: (line: string) => void): Promise<Position | undefined> {
+  const start = stored === undefined ? undefined : parsePosition(stored)
+  await using feed = follow<{ 'public.orders': Order }>({ ...shop, start, logger: console })
+  let last = start
+  try {
+    for await (const { events, position } of feed) {
+      for (const event of events) {
+        if (event.kind === 'insert' && event.unchanged === undefined) {
+          const { total } = event.new satisfies Order
+          write(total.padStart(10))
+          // @ts-expect-error a table that is not followed
+          if (event.table === 'public.stock') return last
+        }
+        write(toJsonLine(event))
+      }
+      feed.ack(position)
+      if (last === undefined || comparePositions(last, position) < 0) last = position
+    }
+  } catch (error) {
+    if (!(error instanceof WalwireError && error.retryable)) throw error
+  }
+  return last
+}
+
+export function lag({ lagBytes = 0 }: FeedStatus): number {
+  return lagBytes
+}
+
+export function commitOf(event: Event): string | undefined {
+  return 'tx' in event && event.tx !== undefined ? formatLsn(event.tx.commitLsn) : undefined
+}
+
+export async function firstBound(message: PgoutputMessage): Promise<unknown> {
+  const connection = await Connection.open(await resolveConnection('postgres://localhost/shop'))
+  await connection.close()
+  const range = decodeText('int4range', '[1,5)')
+  return message.kind === 'begin' ? message.xid : range instanceof PgRange ? range.lower : undefined
+}
