@@ -76,7 +76,8 @@ export interface Feed<T extends object = AnyTables> extends AsyncIterable<Batch<
    * Says that everything up to this position is durable, so that the server may drop that WAL.
    * Synchronous; sent within milliseconds. What is not newer than the last acknowledgement is ignored.
    *
-   * @throws {WalwireError} `ack_ahead` beyond the last delivered position.
+   * @throws {WalwireError} `ack_ahead` beyond the last delivered position; `position_incompatible` for one of another
+   * feed, `position_malformed` for what is none.
    */
   ack(position: Position): void
   status(): FeedStatus

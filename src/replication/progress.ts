@@ -1,5 +1,5 @@
 import { WalwireError } from '../protocol/errors.ts'
-import { comparePositions, type Position } from './position.ts'
+import { comparePositions, type Position, parsePosition } from './position.ts'
 
 /** What was delivered and what of that is durable: the one account that feedback, idle batches and the end of a feed go by. */
 export class Progress {
@@ -33,7 +33,8 @@ export class Progress {
 
   /**
    * @returns whether this is news
-   * @throws {WalwireError} `ack_ahead` beyond the last delivered position, `position_incompatible` for one of another feed
+   * @throws {WalwireError} `ack_ahead` beyond the last delivered position, `position_incompatible` for one of another feed,
+   * `position_malformed` for what is none
    */
   acknowledge(position: Position): boolean {
     const delivered = this.#delivered
@@ -42,6 +43,8 @@ export class Progress {
       this.#acknowledged = delivered
       return true
     }
+    // read back from storage, so perhaps not what was stored
+    parsePosition(position)
     const ahead = delivered === undefined ? 1 : comparePositions(position, delivered)
     if (ahead > 0) {
       throw new WalwireError('ack_ahead', {

@@ -30,7 +30,7 @@ describe.each(testVersions())('PostgreSQL %i', (version) => {
   const files = () => ['--checkpoint', join(folder, 'cp'), '--output', join(folder, 'out')]
   const output = () => readFile(join(folder, 'out'), 'utf8')
 
-  test.each(['SIGINT', 'SIGTERM'] as const)('%s while nothing happens', async (name) => {
+  test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)('%s while nothing happens', async (name) => {
     await using s = await shop()
     await using running = start(s.follow)
     await running.says('following')

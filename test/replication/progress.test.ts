@@ -19,6 +19,11 @@ function positionAt(lsn: bigint, tx?: { commitLsn: bigint; seq: number }): Posit
   }
 }
 
+/** A position as it may come out of a storage that does not keep what it is given. */
+function stored(changed: object): string {
+  return JSON.stringify({ ...positionAt(200n), ...changed })
+}
+
 function readBack(position: Position): Position {
   return JSON.parse(JSON.stringify(position))
 }
@@ -99,6 +104,18 @@ describe('what was delivered and what of it is durable', () => {
     )
     expect(progress.acknowledged).toBeUndefined()
   })
+
+  test.each(['null', '{}', '"0/1"', stored({ lsn: 'zero' }), stored({ lsn: 200 })])(
+    'what is no position is refused, and changes nothing: %s',
+    (text) => {
+      const progress = new Progress()
+      progress.deliver(positionAt(200n))
+      expect(() => progress.acknowledge(JSON.parse(text))).toThrow(
+        expect.objectContaining({ code: 'position_malformed' }),
+      )
+      expect(progress.acknowledged).toBeUndefined()
+    },
+  )
 
   test('in whatever order batches are delivered and acknowledged, the account never falls and never runs ahead', () => {
     const step = fc.oneof(

@@ -36,6 +36,11 @@ export interface CheckpointLock {
   release(): void
 }
 
+/** The file that keeps other runs from a checkpoint. */
+export function lockPath(checkpoint: string): string {
+  return `${checkpoint}.lock`
+}
+
 const defaultSurroundings = (): LockSurroundings => ({ place: processPlace(), processStart, heartbeatMs: 2000 })
 
 /**
@@ -53,7 +58,7 @@ export async function lockCheckpoint(
   logger: Logger,
   surroundings: LockSurroundings = defaultSurroundings(),
 ): Promise<CheckpointLock> {
-  const path = `${checkpoint}.lock`
+  const path = lockPath(checkpoint)
   const mine: LockHolder = {
     pid: process.pid,
     started: surroundings.processStart(process.pid) ?? 'unknown',

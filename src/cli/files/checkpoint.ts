@@ -43,6 +43,11 @@ export async function loadCheckpoint(disk: Disk, path: string): Promise<Checkpoi
   }
 }
 
+/** Where a checkpoint is written before it takes its name. */
+export function temporaryPath(checkpoint: string): string {
+  return `${checkpoint}.tmp`
+}
+
 /**
  * Makes this checkpoint the one that a restart continues from. Whatever moment the machine stops at, the file is the
  * one before or this one, whole. The output must be durable before.
@@ -50,7 +55,7 @@ export async function loadCheckpoint(disk: Disk, path: string): Promise<Checkpoi
  * @throws {CommandError} `checkpoint_failed`
  */
 export async function storeCheckpoint(disk: Disk, path: string, checkpoint: Checkpoint): Promise<void> {
-  const temporary = `${path}.tmp`
+  const temporary = temporaryPath(path)
   try {
     const file = await disk.replace(temporary)
     try {

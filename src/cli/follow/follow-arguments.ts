@@ -2,6 +2,8 @@ import { resolve } from 'node:path'
 import { formatLsn, parseLsn } from '../../protocol/lsn.ts'
 import { oneOf, readSeconds, type SortedArguments, sortArguments, usageError } from '../arguments.ts'
 import { type LogLevel, logLevels } from '../diagnostics.ts'
+import { temporaryPath } from '../files/checkpoint.ts'
+import { lockPath } from '../files/checkpoint-lock.ts'
 import { followOptionKinds } from './follow-options.ts'
 import { parseTableList, type TableName } from './table-list.ts'
 
@@ -146,6 +148,13 @@ function refuseContradictions(parsed: FollowArguments, given: SortedArguments): 
   }
   if (checkpoint !== undefined && checkpoint === output) {
     throw usageError('--checkpoint and --output name the same file', 'each needs its own', 'give two paths')
+  }
+  if (checkpoint !== undefined && (output === temporaryPath(checkpoint) || output === lockPath(checkpoint))) {
+    throw usageError(
+      `--output cannot be ${output}`,
+      'the checkpoint has a file of that name beside itself while it is written or used',
+      'give --output another name',
+    )
   }
 }
 

@@ -8,7 +8,7 @@ Copies the tables of a publication and then follows them, as JSON lines or for p
 Data goes to stdout or --output, everything else to stderr.
 
 ${optionHelp(followOptions)}
-SIGINT and SIGTERM write what is in hand and end; a second one ends at once.
+SIGINT, SIGTERM and SIGHUP write what is in hand and end; a second one ends at once.
 
 Examples
   walwire follow postgres://localhost/shop --publication shop --create-publication all --slot shop_feed --format pretty

@@ -1,5 +1,5 @@
-/** The signals that ask for an end. */
-const endingSignals = ['SIGINT', 'SIGTERM'] as const
+/** The signals that ask for an end. A terminal that is closed sends SIGHUP: a slot of which nothing was stored must go then too. */
+const endingSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 /**
  * A press of Ctrl-C reaches the whole process group, and npm hands it on to us once more: the same signal again within

@@ -129,6 +129,8 @@ describe('what is refused, each with its own words and a way out', () => {
     [[...enough, '--temporary', '--checkpoint', 'c'], '--checkpoint needs a slot that lasts'],
     [['--publication', 'shop', '--snapshot', 'only', '--checkpoint', 'c'], '--checkpoint needs a slot that lasts'],
     [[...enough, '--checkpoint', 'f', '--output', './f'], '--checkpoint and --output name the same file'],
+    [[...enough, '--checkpoint', 'f', '--output', 'f.tmp'], `--output cannot be ${resolve('f.tmp')}`],
+    [[...enough, '--checkpoint', 'f', '--output', 'f.lock'], `--output cannot be ${resolve('f.lock')}`],
     [[...enough, '--format', 'pretty', '--checkpoint', 'c'], '--checkpoint contradicts --format pretty'],
     [[...enough, '--format', 'pretty', '--values', 'native'], '--values native contradicts --format pretty'],
     [[...enough, '--format', 'pretty', '--binary'], '--binary contradicts --format pretty'],
