@@ -3,8 +3,10 @@ import { Board } from './board.ts'
 import type { Fault } from './verdict.ts'
 import type { Assignment, Report } from './worker.ts'
 
-/** An input that takes longer hangs. */
+/** An input that takes longer hangs: so much of the processor, which a busy machine does not make more. */
 export const hangMs = 1000
+/** One that does nothing and does not end hangs too. */
+const idleHangMs = 20 * hangMs
 const lookMs = 100
 /** A worker that wants more is out of memory. */
 const heapMb = 1024
@@ -82,7 +84,7 @@ export async function supervise(task: Task, watcher: Watcher): Promise<Tally> {
       }
     })
     if (end.why === 'hung' || end.why === 'died') {
-      // a machine that is busy elsewhere looks like a hang: it has to happen again, to this input alone
+      // memory may have been full of what came before: it has to happen again, to this input alone
       const again = await run({ ...assignment, corpus: [end.input], onlyCorpus: true }, () => {})
       if (again.why === end.why) fault({ kind: end.why, message: end.message }, end.input)
       before = { ...tally, inputs: tally.inputs + 1 }
@@ -107,12 +109,18 @@ async function run(assignment: Omit<Assignment, 'memory'>, hear: (report: Report
   let end: End | undefined
   let running: number | undefined
   let sinceMs = performance.now()
+  let sinceCpu = process.cpuUsage()
   const look = setInterval(() => {
     const now = board.running
     if (now === undefined || now !== running) {
       running = now
       sinceMs = performance.now()
-    } else if (performance.now() - sinceMs > hangMs) {
+      sinceCpu = process.cpuUsage()
+      return
+    }
+    // this thread only waits: what the process uses, the input does
+    const { user, system } = process.cpuUsage(sinceCpu)
+    if ((user + system) / 1000 > hangMs || performance.now() - sinceMs > idleHangMs) {
       end ??= { why: 'hung', input: board.input, message: `it takes longer than ${hangMs} ms` }
       void worker.terminate()
     }

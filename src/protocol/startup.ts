@@ -5,7 +5,8 @@ import type { ResolvedConnection } from './connection-options.ts'
  * the rows that are seen. It goes into the startup packet, which wins over ALTER ROLE and ALTER DATABASE.
  *
  * - Text forms: dates as ISO, intervals as postgres, floats shortest-exact, bytea in hexadecimal, times in UTC.
- * - search_path is empty: types' names come with their schema, and no operator is anybody's own.
+ * - search_path is empty: types' names come with their schema, and no operator is anybody's own. Names that regclass and
+ *   its like print are quoted only where they must be.
  * - row_security off: a policy that hides rows from a COPY becomes an error instead.
  * - No timeouts that end a session which waits for its consumer.
  */
@@ -16,6 +17,7 @@ export const sessionSettings: Readonly<Record<string, string>> = {
   bytea_output: 'hex',
   TimeZone: 'UTC',
   search_path: '',
+  quote_all_identifiers: 'off',
   row_security: 'off',
   statement_timeout: '0',
   lock_timeout: '0',

@@ -6,7 +6,7 @@ import { errorFieldsOf, isFatal } from '../protocol/server-error.ts'
 import { AnnouncedRelations } from './announced-relations.ts'
 import { Assembler } from './assembler.ts'
 import type { Batch } from './batch.ts'
-import { BinaryNotExact, describeInexact, inexactColumn } from './binary-format.ts'
+import { BinaryNotExact } from './binary-format.ts'
 import { endStream, leaveStream, within } from './ending.ts'
 import type { FollowSettings } from './follow-options.ts'
 import type { Position } from './position.ts'
@@ -231,7 +231,7 @@ export class Run {
         base,
         limits: { maxBatchRows, maxBatchBytes },
         logger,
-        binary: this.#settings.binary,
+        binaryFormat: this.#settings.binary ? session.binaryFormat : undefined,
       })
       this.#snapshot = snapshot
       logger.info({ tables: tables.length, lsn: formatLsn(at) }, 'the snapshot begins')
@@ -294,16 +294,9 @@ export class Run {
   }
 
   async #isExactInBinary(session: Session): Promise<boolean> {
-    const { publications, logger } = this.#settings
-    const tables = await readPublications(session.ordinary, publications, session.server.version)
+    const tables = await readPublications(session.ordinary, this.#settings.publications, session.server.version)
     await session.learnTypes(tables.flatMap(({ relation }) => relation.columns.map((column) => column.typeOid)))
-    for (const { relation } of tables) {
-      const inexact = inexactColumn(relation, session.types)
-      if (inexact === undefined) continue
-      logger.info(inexact, describeInexact(inexact))
-      return false
-    }
-    return true
+    return tables.every(({ relation }) => session.binaryFormat.isExact(relation))
   }
 
   /** Streams from a position of the slot, once it is sure that nobody moved the slot since. */

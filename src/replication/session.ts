@@ -6,6 +6,7 @@ import type { ResolvedConnection } from '../protocol/connection-options.ts'
 import { WalwireError } from '../protocol/errors.ts'
 import type { Lsn } from '../protocol/lsn.ts'
 import { resolveConnection } from '../protocol/resolve-connection.ts'
+import { BinaryFormat } from './binary-format.ts'
 import type { FollowSettings } from './follow-options.ts'
 import { queryRows } from './queryable.ts'
 import { asReplicationRefusal, checkServer, readServerFacts, type ServerFacts } from './server-facts.ts'
@@ -29,6 +30,7 @@ export class Session {
   readonly ordinary: Connection
   readonly server: ServerFacts
   readonly types: TypeRegistry
+  readonly binaryFormat: BinaryFormat
   /** Of the stream that runs, or of the next one. */
   decoder: PgoutputDecoder
   readonly #resolved: ResolvedConnection
@@ -57,6 +59,7 @@ export class Session {
       onMismatch: ({ label }, why) =>
         settings.logger.warn({ type: label }, `type ${label} is delivered as text: ${why}`),
     })
+    this.binaryFormat = new BinaryFormat(this.types, settings.logger)
     this.decoder = this.#newDecoder()
     void replication.ended.then((error) => this.abandon(error))
     // An administrator's shutdown is said on this connection only while the other one is busy sending; a walsender that

@@ -12,7 +12,7 @@ import { errorFieldsOf } from '../protocol/server-error.ts'
 import type { AnnouncedRelations } from './announced-relations.ts'
 import type { BatchLimits } from './assembler.ts'
 import type { Batch } from './batch.ts'
-import { describeInexact, inexactColumn } from './binary-format.ts'
+import type { BinaryFormat } from './binary-format.ts'
 import type { Event } from './events.ts'
 import type { Logger } from './logger.ts'
 import type { Position, SnapshotTable } from './position.ts'
@@ -36,8 +36,8 @@ export interface SnapshotParts {
   /** By OID: the tables of which the consumer may have rows already. */
   readonly replaced: Set<number> | 'all'
   readonly logger: Logger
-  /** Whether tables are to be copied in binary form where that is exact. */
-  readonly binary: boolean
+  /** Which tables are copied in binary form; undefined for none. */
+  readonly binaryFormat: BinaryFormat | undefined
   /** What the positions of the snapshot have besides its tables. */
   readonly base: Position
   readonly limits: BatchLimits
@@ -166,7 +166,7 @@ export class Snapshot {
   async *#copyRows(table: PublishedTable, index: number): AsyncGenerator<Batch, number> {
     const { worker } = this.#parts
     const { relation } = table
-    const binary = this.#isBinary(relation)
+    const binary = this.#parts.binaryFormat?.isExact(relation) === true
     try {
       await worker.copy(binary ? `${table.copySql} (FORMAT binary)` : table.copySql)
     } catch (error) {
@@ -220,14 +220,6 @@ export class Snapshot {
         0,
       )
     }
-  }
-
-  #isBinary(relation: Relation): boolean {
-    const { binary, types, logger } = this.#parts
-    if (!binary) return false
-    const inexact = inexactColumn(relation, types)
-    if (inexact !== undefined) logger.info(inexact, describeInexact(inexact))
-    return inexact === undefined
   }
 
   #rowReader(relation: Relation, cursor: Cursor, layout: RowLayout): RowReader {

@@ -3,6 +3,7 @@ import { PgRange } from '../../../src/decoder/types/pg-range.ts'
 import type { Event, FollowOptions, Row } from '../../../src/index.ts'
 import { PgArray } from '../../../src/index.ts'
 import { type SharedServer, sharedServer, testVersions } from '../../server/index.ts'
+import { withOtherSettings } from './helpers/other-settings.ts'
 import { Source } from './helpers/source.ts'
 
 /** By type, texts that are easily spoilt: each is copied in a snapshot, streamed, updated and deleted. */
@@ -202,42 +203,10 @@ describe.each(testVersions())('values, on PostgreSQL %i', (version) => {
     await using source = await Source.make(server, setup)
     await source.write(insertAll(1, rows))
     const printed = (await source.rows('SELECT * FROM v ORDER BY id')).map(valuesOf)
-    const settings = {
-      datestyle: "'SQL, DMY'",
-      intervalstyle: 'sql_standard',
-      bytea_output: 'escape',
-      extra_float_digits: '-5',
-      timezone: "'Asia/Tokyo'",
-      client_encoding: 'LATIN1',
-      standard_conforming_strings: 'off',
-      quote_all_identifiers: 'on',
-      search_path: 'nowhere',
-      xmlbinary: 'hex',
-      xmloption: 'document',
-      row_security: 'on',
-      default_transaction_read_only: 'on',
-      default_transaction_isolation: 'serializable',
-      default_transaction_deferrable: 'on',
-      statement_timeout: '1',
-      lock_timeout: '1',
-      idle_in_transaction_session_timeout: '1',
-      idle_session_timeout: '1',
-      ...(version >= 17 ? { transaction_timeout: '1' } : {}),
-    }
-    const database = new URL(source.url).pathname.slice(1)
-    const role = `settled_${source.slot}`
-    const url = new URL(source.url)
-    url.username = role
-    await source.write(`CREATE ROLE ${role} SUPERUSER LOGIN REPLICATION PASSWORD '${url.password}'`)
-    for (const [index, [name, value]] of Object.entries(settings).entries()) {
-      const [whose] = [`DATABASE ${database}`, `ROLE ${role}`, `ROLE ${role} IN DATABASE ${database}`].slice(index % 3)
-      await source.write(`ALTER ${whose} SET ${name} = ${value}`)
-    }
-    for (const [way, found] of Object.entries(await followTexts(source, { values: 'text', connection: url.href }))) {
+    await using other = await withOtherSettings(source, version)
+    for (const [way, found] of Object.entries(await followTexts(source, { values: 'text', connection: other.url }))) {
       expect(found, way).toStrictEqual(printed)
     }
-    await source.write(...Object.keys(settings).map((name) => `ALTER DATABASE ${database} RESET ${name}`))
-    await source.write(`DROP ROLE ${role}`)
   })
 
   test('of a database in another encoding come as they are', async () => {
