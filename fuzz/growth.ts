@@ -1,5 +1,5 @@
-import { performance } from 'node:perf_hooks'
 import { collectGarbage } from './allocation.ts'
+import { processorMs } from './processor-time.ts'
 import type { Random } from './random.ts'
 import type { Grow } from './target.ts'
 
@@ -34,7 +34,7 @@ export async function superlinear(
   const longer = grow(times)
   const shorter = grow(Math.ceil(times / factor))
   let fewest: Superlinear | undefined
-  // Whoever else is at work on this machine makes a time longer, never shorter; nor does garbage of others.
+  // garbage of the inputs before makes a time longer, never shorter
   for (let attempt = 0; attempt < 4; attempt++) {
     const longerMs = await fastest(longer, run, attempt === 0 ? 1 : 5)
     if (longerMs < leastMs) return undefined
@@ -54,9 +54,9 @@ async function fastest(
   let fastestMs = Number.POSITIVE_INFINITY
   if (attempts > 1) collectGarbage()
   for (let attempt = 0; attempt < attempts; attempt++) {
-    const begunMs = performance.now()
+    const begunMs = processorMs()
     await run(input)
-    fastestMs = Math.min(fastestMs, performance.now() - begunMs)
+    fastestMs = Math.min(fastestMs, processorMs() - begunMs)
   }
   return fastestMs
 }

@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import { Board } from './board.ts'
+import { processorMs } from './processor-time.ts'
 import type { Fault } from './verdict.ts'
 import type { Assignment, Report } from './worker.ts'
 
@@ -109,19 +110,18 @@ async function run(assignment: Omit<Assignment, 'memory'>, hear: (report: Report
   let end: End | undefined
   let running: number | undefined
   let sinceMs = performance.now()
-  let sinceCpu = process.cpuUsage()
+  let sinceProcessorMs = processorMs()
   const look = setInterval(() => {
     const now = board.running
     if (now === undefined || now !== running) {
       running = now
       sinceMs = performance.now()
-      sinceCpu = process.cpuUsage()
+      sinceProcessorMs = processorMs()
       return
     }
-    // this thread only waits: what the process uses, the input does
-    const { user, system } = process.cpuUsage(sinceCpu)
-    if ((user + system) / 1000 > hangMs || performance.now() - sinceMs > idleHangMs) {
-      end ??= { why: 'hung', input: board.input, message: `it takes longer than ${hangMs} ms` }
+    if (end !== undefined) return
+    if (processorMs() - sinceProcessorMs > hangMs || performance.now() - sinceMs > idleHangMs) {
+      end = { why: 'hung', input: board.input, message: `it takes longer than ${hangMs} ms` }
       void worker.terminate()
     }
   }, lookMs)

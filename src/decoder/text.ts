@@ -102,7 +102,7 @@ export const sliceUtf8Strictly: SliceText = (bytes, start, end) => {
     throw new WalwireError('invalid_text', {
       what: 'a text could not be read',
       why: 'its bytes are not UTF-8, and the database has the encoding SQL_ASCII, so that nothing says what they are',
-      hint: 'correct the stored value, or leave its column out of the publication',
+      hint: "correct the stored value, leave its column out of the publication, or take it as bytes: invalidText: 'bytes'",
       cause,
     })
   }

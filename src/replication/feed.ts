@@ -45,6 +45,12 @@ export interface FollowOptions {
   readonly binary?: boolean | undefined
   /** `text`: every value is the server's text as a string, or null. Default `native`. */
   readonly values?: 'native' | 'text' | undefined
+  /**
+   * What becomes of a text that is not UTF-8, which only a database with the encoding SQL_ASCII has: `error` (default) ends
+   * the feed with `invalid_text`, naming table and column; `bytes` delivers it as a Uint8Array of its bytes, also within an
+   * array or composite.
+   */
+  readonly invalidText?: 'error' | 'bytes' | undefined
   /** Default: silent. */
   readonly logger?: Logger | undefined
 }

@@ -20,6 +20,7 @@ export interface FollowSettings extends Omit<FollowOptions, 'publication' | 'sto
   readonly maxBufferedBytes: number
   readonly slotTimeoutMs: number
   readonly binary: boolean
+  readonly invalidText: 'error' | 'bytes'
   readonly logger: Logger
 }
 
@@ -50,6 +51,7 @@ const knownOptions = {
   types: true,
   values: true,
   binary: true,
+  invalidText: true,
   logger: true,
 } satisfies Record<keyof FollowOptions, true>
 
@@ -81,6 +83,10 @@ export function checkFollowOptions(options: FollowOptions): FollowSettings {
   if (options.binary && options.values === 'text') {
     reject('binary', "it cannot give the server's text, which values: 'text' asks for", 'leave out one of the two')
   }
+  const { invalidText = 'error' } = options
+  if (invalidText !== 'error' && invalidText !== 'bytes') {
+    reject('invalidText', `it is ${JSON.stringify(invalidText)}`, "use 'error' or 'bytes'")
+  }
   const start = checkStart(options.start)
   if (temporary && start !== undefined) {
     reject('start', 'a temporary slot begins anew with every run', "leave out either 'start' or 'temporary'")
@@ -98,6 +104,7 @@ export function checkFollowOptions(options: FollowOptions): FollowSettings {
     maxBufferedBytes: checkCount('maxBufferedBytes', options.maxBufferedBytes, 8 * 1024 * 1024),
     slotTimeoutMs: checkCount('slotTimeoutMs', options.slotTimeoutMs, 60_000),
     binary: options.binary ?? false,
+    invalidText,
     logger: options.logger ?? silentLogger,
   }
 }

@@ -54,7 +54,7 @@ export class Session {
     this.types = new TypeRegistry({
       overrides: settings.types,
       values: settings.values,
-      strictText: hasUncheckedText(replication),
+      uncheckedText: hasUncheckedText(replication) ? settings.invalidText : undefined,
       serverVersion: Math.floor(server.version / 10_000),
       onMismatch: ({ label }, why) =>
         settings.logger.warn({ type: label }, `type ${label} is delivered as text: ${why}`),

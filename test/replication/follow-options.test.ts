@@ -99,9 +99,14 @@ describe('options that cannot be used', () => {
     expect(checkFollowOptions({ ...least, slot: longestName }).slot).toBe(longestName)
   })
 
-  test('a snapshot that is not one of the three kinds is refused, which a caller without types may ask for', () => {
-    const options: FollowOptions = JSON.parse('{"publication":"shop","slot":"shop_feed","snapshot":"always"}')
-    expect(() => checkFollowOptions(options)).toThrow(expect.objectContaining({ code: 'bad_option' }))
+  test.each([
+    ['snapshot', 'always'],
+    ['invalidText', 'replace'],
+  ])('a kind of %s that there is not is refused, which a caller without types may ask for', (option, kind) => {
+    const options: FollowOptions = JSON.parse(`{"publication":"shop","slot":"shop_feed","${option}":"${kind}"}`)
+    expect(() => checkFollowOptions(options)).toThrow(
+      expect.objectContaining({ code: 'bad_option', message: expect.stringContaining(`'${option}'`) }),
+    )
   })
 
   test('a stored position that lost something is refused, naming the field', () => {

@@ -16,6 +16,7 @@ import {
   quoteField,
   readQuoted,
   stopsAt,
+  textOfSent,
 } from './nested-text.ts'
 
 /*
@@ -195,7 +196,7 @@ function otherwiseText(
         from - start,
       )
     }
-    return quoteField(codec.encodeText(codec.readBinary(bytes, from, to)))
+    return quoteField(textOfSent('a field', codec, codec.readBinary(bytes, from, to), from - start))
   })
   return `(${texts.join(',')})`
 }

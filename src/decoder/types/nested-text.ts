@@ -1,5 +1,5 @@
 import { ProtocolError } from '../../protocol/errors.ts'
-import type { ReadValue } from './codec.ts'
+import type { Codec, ReadValue } from './codec.ts'
 
 /*
  * What the texts of arrays, composites, ranges and multiranges have in common: values that stand between brackets, apart
@@ -95,6 +95,22 @@ export function outside(cause: unknown, what: string, offset: number): unknown {
   if (!(cause instanceof ProtocolError)) return cause
   const inner = cause.why.replace(/ \(byte \d+\)$/, '')
   return new ProtocolError(`${what} could not be read`, `${cause.what}: ${inner}`, offset)
+}
+
+/**
+ * The text of a value that came in binary form.
+ *
+ * @param what the value, for the error
+ * @param offset where it stands in the value around it
+ * @throws {ProtocolError} when it has none: no server sends U+0000 in a text, but bytes can say so
+ */
+export function textOfSent(what: string, codec: Codec, value: unknown, offset: number): string {
+  try {
+    return codec.encodeText(value)
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw new ProtocolError('a binary value could not be read', `${what} has no text: ${why}`, offset)
+  }
 }
 
 const quotedInComposites = /^$|["\\(),\t\n\v\f\r ]/

@@ -14,6 +14,7 @@ import {
   quotedEnd,
   readQuoted,
   stopsAt,
+  textOfSent,
 } from './nested-text.ts'
 import { PgRange, type RangeBounds, rangeText } from './pg-range.ts'
 
@@ -81,13 +82,16 @@ function textReader(readBound: ReadValue, sliceText: SliceText): ReadValue<PgRan
       }
     }
     const lower = bound()
+    const hasLower = at > start + 1
     if (at >= end || bytes[at] !== comma) fail(at - start, 'a comma was expected')
-    at++
+    const afterComma = ++at
     const upper = bound()
+    const hasUpper = at > afterComma
     const last = at < end ? bytes[at] : undefined
     if (last !== closeBracket && last !== closeParenthesis) fail(at - start, 'a bracket or a parenthesis was expected')
     if (at + 1 !== end) fail(at + 1 - start, 'something stands behind its last bracket')
-    const bounds = boundsOf(first === openBracket, last === closeBracket)
+    // a bound that is not there is exclusive: so the server prints it, whatever it was given
+    const bounds = boundsOf(hasLower && first === openBracket, hasUpper && last === closeBracket)
     return new PgRange(lower, upper, bounds, sliceText(bytes, start, end))
   }
 }
@@ -137,10 +141,10 @@ function binaryReader(readBound: ReadValue, plain: Codec, isOverridden: boolean)
     const isEmpty = (flag & flags.empty) !== 0
     const hasLower = !isEmpty && (flag & flags.lowerInfinite) === 0
     const lower = hasLower ? bound() : null
-    const lowerText = hasLower ? textOf(plain, plainBound) : null
+    const lowerText = hasLower ? textOfSent('a bound', plain, plainBound, 0) : null
     const hasUpper = !isEmpty && (flag & flags.upperInfinite) === 0
     const upper = hasUpper ? bound() : null
-    const upperText = hasUpper ? textOf(plain, plainBound) : null
+    const upperText = hasUpper ? textOfSent('a bound', plain, plainBound, 0) : null
     if (at !== end) failBinary(at - start, 'bytes stand behind its last bound')
     if (isEmpty) return PgRange.empty()
     // a bound that is not there is exclusive, as in the text
@@ -149,15 +153,6 @@ function binaryReader(readBound: ReadValue, plain: Codec, isOverridden: boolean)
       hasUpper && (flag & flags.upperInclusive) !== 0,
     )
     return new PgRange(lower, upper, bounds, rangeText(lowerText, upperText, bounds))
-  }
-}
-
-/** The text of a bound that came in binary: of what no server sends, such as U+0000, there is none. */
-function textOf(plain: Codec, bound: unknown): string {
-  try {
-    return plain.encodeText(bound)
-  } catch (cause) {
-    return failBinary(0, `a bound has no text: ${cause instanceof Error ? cause.message : String(cause)}`)
   }
 }
 

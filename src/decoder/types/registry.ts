@@ -7,6 +7,7 @@ import type { Codec, ReadValue } from './codec.ts'
 import { compositeCodec } from './composite.ts'
 import { extensionCodec } from './extension-types.ts'
 import { finiteIntervalCodec, intervalCodec } from './interval.ts'
+import { bytesWhereInvalid } from './invalid-text.ts'
 import { jsonValue } from './json-value.ts'
 import { multirangeCodec } from './multirange.ts'
 import { builtinOids } from './names.ts'
@@ -65,8 +66,11 @@ export interface TypeRegistryOptions {
   readonly overrides?: TypeOverrides | undefined
   /** `text`: every value is the server's text as a string. */
   readonly values?: 'native' | 'text' | undefined
-  /** The server sends text that nobody has checked, since its encoding is SQL_ASCII: check it. */
-  readonly strictText?: boolean | undefined
+  /**
+   * The server sends text that nobody has checked, since its encoding is SQL_ASCII: what is not UTF-8 is an error, or is
+   * delivered as a Uint8Array of its own. Default: text is UTF-8.
+   */
+  readonly uncheckedText?: 'error' | 'bytes' | undefined
   /** Major version of the server. Before 17 the greatest interval is not infinite. Default: the newest. */
   readonly serverVersion?: number | undefined
   /**
@@ -88,6 +92,8 @@ interface KnownType {
   readonly delimiter: string
   /** Its values are arrays. */
   readonly isArray: boolean
+  /** Its values, or what is in them, may be the bytes of a text that is not UTF-8. */
+  readonly mayBeBytes: boolean
   readonly depth: number
 }
 
@@ -99,6 +105,7 @@ interface Making {
   readonly codec: Codec
   readonly delimiter?: string | undefined
   readonly isArray?: boolean
+  readonly mayBeBytes?: boolean
   readonly depth?: number
 }
 
@@ -107,7 +114,7 @@ export class TypeRegistry {
   readonly #types = new Map<number, KnownType>()
   readonly #overrides: ReadonlyMap<string, Override>
   readonly #asText: boolean
-  readonly #strict: boolean
+  readonly #uncheckedText: TypeRegistryOptions['uncheckedText']
   readonly #sliceText: SliceText
   readonly #onMismatch: TypeRegistryOptions['onMismatch']
   readonly #mismatched = new Set<number>()
@@ -116,8 +123,8 @@ export class TypeRegistry {
   constructor(options: TypeRegistryOptions = {}) {
     this.#overrides = checkOverrides(options.overrides ?? {})
     this.#asText = options.values === 'text'
-    this.#strict = options.strictText === true
-    this.#sliceText = this.#strict ? sliceUtf8Strictly : sliceUtf8
+    this.#uncheckedText = options.uncheckedText
+    this.#sliceText = this.#uncheckedText === undefined ? sliceUtf8 : sliceUtf8Strictly
     this.#onMismatch = options.onMismatch
     if (this.#asText && this.#overrides.size > 0) {
       throw new WalwireError('bad_option', {
@@ -131,7 +138,7 @@ export class TypeRegistry {
     for (const type of scalars) {
       const isInterval = type.codec === intervalCodec
       const codec = isInterval && !knowsInfiniteIntervals ? finiteIntervalCodec : type.codec
-      this.#keepBuiltin(type, 'base', { codec: this.#checked(codec), delimiter: type.delimiter })
+      this.#keepBuiltin(type, 'base', { ...this.#checked(codec), delimiter: type.delimiter })
     }
     for (const { multirange, subtypeOid, ...range } of builtinRanges) {
       this.#keepBuiltin(range, 'range', this.#range(this.#types.get(subtypeOid)!))
@@ -156,7 +163,7 @@ export class TypeRegistry {
     const under = typesUnder(type).map((inner) => this.#types.get(inner))
     const depth = 1 + Math.max(0, ...under.map((inner) => inner?.depth ?? 0))
     const isKnown = under.every((inner) => inner !== undefined)
-    const made = isKnown && depth <= maxDepth ? this.#make(type) : { codec: this.#checked(textOnlyCodec) }
+    const made = isKnown && depth <= maxDepth ? this.#make(type) : this.#checked(textOnlyCodec)
     const kept = this.#keep({ oid, schema, name, kind: kindOf(type) }, { delimiter, depth, ...made })
     if (depth > maxDepth) this.#mismatch(oid, `it is nested more than ${maxDepth} types deep`)
     return kept.face
@@ -164,8 +171,7 @@ export class TypeRegistry {
 
   /** Adds a type that the catalog has no more, as text: it was dropped after rows with it were written. */
   addUnknown(oid: number): PgType {
-    const codec = this.#checked(textOnlyCodec)
-    return this.#keep({ oid, schema: '', name: `${oid}`, kind: 'unknown' }, { codec }).face
+    return this.#keep({ oid, schema: '', name: `${oid}`, kind: 'unknown' }, this.#checked(textOnlyCodec)).face
   }
 
   /** A type whose inner types are all known. */
@@ -174,7 +180,7 @@ export class TypeRegistry {
     const element = inner(type.elementOid)
     if (element !== undefined) return this.#array(element)
     const base = inner(type.baseOid)
-    if (base !== undefined) return { codec: base.codec, isArray: base.isArray }
+    if (base !== undefined) return { codec: base.codec, isArray: base.isArray, mayBeBytes: base.mayBeBytes }
     const subtype = inner(type.subtypeOid)
     if (subtype !== undefined) return this.#range(subtype)
     const range = inner(type.rangeOid)
@@ -182,22 +188,22 @@ export class TypeRegistry {
     if (type.typtype === 'c' && type.attributes !== undefined) return this.#composite(type.oid, type.attributes)
     // an enum's binary form is its label
     const codec = type.typtype === 'e' ? textCodec : extensionCodec(type.output, type.send)
-    return { codec: this.#checked(codec ?? textOnlyCodec) }
+    return this.#checked(codec ?? textOnlyCodec)
   }
 
   #array(element: KnownType): Making {
-    const { delimiter, isArray, face } = element
+    const { delimiter, isArray, mayBeBytes, face } = element
     const make = (codec: Codec) => arrayCodec({ oid: face.oid, codec, delimiter, isArray })
-    return { codec: withPlain(make, element.codec), isArray: true, depth: element.depth + 1 }
+    return { codec: withPlain(make, element.codec), isArray: true, mayBeBytes, depth: element.depth + 1 }
   }
 
-  #range(subtype: KnownType): Making {
-    const make = (codec: Codec) => rangeCodec(codec, this.#sliceText)
-    return { codec: withPlain(make, subtype.codec), depth: subtype.depth + 1 }
+  #range({ codec, mayBeBytes, depth }: KnownType): Making {
+    const make = (bound: Codec) => this.#orBytes(rangeCodec(bound, this.#sliceText), mayBeBytes)
+    return { codec: withPlain(make, codec), mayBeBytes, depth: depth + 1 }
   }
 
-  #multirange(range: KnownType): Making {
-    return { codec: withPlain(multirangeCodec, range.codec), isArray: true, depth: range.depth + 1 }
+  #multirange({ codec, mayBeBytes, depth }: KnownType): Making {
+    return { codec: withPlain(multirangeCodec, codec), isArray: true, mayBeBytes, depth: depth + 1 }
   }
 
   #composite(oid: number, attributes: NonNullable<CatalogType['attributes']>): Making {
@@ -206,18 +212,26 @@ export class TypeRegistry {
       onMismatch: (why: string) => this.#mismatch(oid, why),
       codecOf: (inner: number) => this.#types.get(inner)?.codec,
     }
-    const make = (pick: (codec: Codec) => Codec) =>
-      compositeCodec(
-        attributes.map(({ name, typeOid }) => ({ name, typeOid, codec: pick(this.#types.get(typeOid)!.codec) })),
-        context,
-      )
+    const known = attributes.map(({ name, typeOid }) => ({ name, typeOid, type: this.#types.get(typeOid)! }))
+    const mayBeBytes = known.some(({ type }) => type.mayBeBytes)
+    const make = (pick: (codec: Codec) => Codec) => {
+      const fields = known.map(({ name, typeOid, type }) => ({ name, typeOid, codec: pick(type.codec) }))
+      return this.#orBytes(compositeCodec(fields, context), mayBeBytes)
+    }
     const codec = make((inner) => inner)
-    const isOverridden = attributes.some(({ typeOid }) => this.#types.get(typeOid)!.codec.plain !== undefined)
-    return { codec: isOverridden ? { ...codec, plain: make((inner) => inner.plain ?? inner) } : codec }
+    const isOverridden = known.some(({ type }) => type.codec.plain !== undefined)
+    return { codec: isOverridden ? { ...codec, plain: make((inner) => inner.plain ?? inner) } : codec, mayBeBytes }
   }
 
-  #checked(codec: Codec): Codec {
-    return (this.#strict && codec.strict) || codec
+  /** The codec of a type that is made of no others. */
+  #checked(codec: Codec): Making {
+    if (this.#uncheckedText === undefined || codec.strict === undefined) return { codec }
+    const mayBeBytes = this.#uncheckedText === 'bytes'
+    return { codec: this.#orBytes(codec.strict, mayBeBytes), mayBeBytes }
+  }
+
+  #orBytes(codec: Codec, mayBeBytes: boolean): Codec {
+    return mayBeBytes ? bytesWhereInvalid(codec) : codec
   }
 
   #keepBuiltin(type: Pick<BuiltinType, 'oid' | 'arrayOid' | 'name'>, kind: TypeKind, making: Making): void {
@@ -227,14 +241,15 @@ export class TypeRegistry {
     this.#keep({ oid: arrayOid, schema: 'pg_catalog', name: `_${name}`, kind: 'array' }, this.#array(kept))
   }
 
-  #keep(name: TypeName, { codec, delimiter = ',', isArray = false, depth = 0 }: Making): KnownType {
+  #keep(name: TypeName, making: Making): KnownType {
+    const { codec, delimiter = ',', isArray = false, mayBeBytes = false, depth = 0 } = making
     const label = name.schema === 'pg_catalog' || name.schema === '' ? name.name : `${name.schema}.${name.name}`
     const override = this.#overrides.get(label)
     const kept = override === undefined ? codec : overridden(codec, override)
-    const shown = this.#asText ? textValueCodec(codec, this.#sliceText) : kept
+    const shown = this.#asText ? this.#orBytes(textValueCodec(codec, this.#sliceText), mayBeBytes) : kept
     const { readText, readBinary, binaryExact, encodeText, encodeBinary, writeJson = jsonValue } = shown
     const face: PgType = { ...name, label, readText, readBinary, binaryExact, encodeText, encodeBinary, writeJson }
-    const known: KnownType = { face, codec: kept, delimiter, isArray, depth }
+    const known: KnownType = { face, codec: kept, delimiter, isArray, mayBeBytes, depth }
     this.#types.set(name.oid, known)
     return known
   }

@@ -1,6 +1,7 @@
 import type { SliceText } from '../text.ts'
 import type { Codec } from './codec.ts'
 import { jsonValue } from './json-value.ts'
+import { textOfSent } from './nested-text.ts'
 import { charCodec, writeString } from './string.ts'
 
 /**
@@ -8,12 +9,12 @@ import { charCodec, writeString } from './string.ts'
  * writes: where that is not the server's own text, the type is not exact.
  */
 export function textValueCodec(codec: Codec, sliceText: SliceText): Codec<string> {
-  const { readBinary, encodeText, encodeBinary, readText } = codec
+  const { readBinary, encodeBinary, readText } = codec
   const encoder = new TextEncoder()
   return {
     // PostgreSQL 14 sends a "char" that is no text
     readText: codec === charCodec ? charCodec.readText : sliceText,
-    readBinary: readBinary && ((bytes, start, end) => encodeText(readBinary(bytes, start, end))),
+    readBinary: readBinary && ((bytes, start, end) => textOfSent('it', codec, readBinary(bytes, start, end), 0)),
     encodeText: writeString,
     encodeBinary:
       encodeBinary &&

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { PgArray } from '../../../src/decoder/types/pg-array.ts'
+import { PgRange } from '../../../src/decoder/types/pg-range.ts'
 import { type CatalogType, TypeRegistry } from '../../../src/decoder/types/registry.ts'
 import { readInPlace } from './in-place.ts'
 
@@ -196,7 +197,7 @@ describe('values: text', () => {
 })
 
 describe('strict text, for databases with encoding SQL_ASCII (trap 56)', () => {
-  const types = new TypeRegistry({ strictText: true })
+  const types = new TypeRegistry({ uncheckedText: 'error' })
   const latin1 = (text: string) => Uint8Array.from(text, (character) => character.charCodeAt(0))
 
   test('valid UTF-8 reads as ever, its byte order mark included', () => {
@@ -211,5 +212,57 @@ describe('strict text, for databases with encoding SQL_ASCII (trap 56)', () => {
         expect.objectContaining({ code: 'invalid_text' }),
       )
     }
+  })
+
+  describe('asked for as bytes', () => {
+    const types = new TypeRegistry({ uncheckedText: 'bytes' })
+    const words = { typtype: 'r', delimiter: ',', elementOid: 0, baseOid: 0, subtypeOid: 25 }
+    types.add({ oid: 90_001, schema: 'public', name: 'words', ...words })
+    const fields = { typtype: 'c', delimiter: ',', elementOid: 0, baseOid: 0 }
+    const attributes = [
+      { name: 'n', typeOid: 23 },
+      { name: 't', typeOid: 1009 },
+    ]
+    types.add({ oid: 90_002, schema: 'public', name: 'pair', ...fields, attributes })
+    const bytes = latin1('\xe4')
+
+    test.each<[string, number, string, unknown]>([
+      ['text', 25, '\xe4', bytes],
+      ['json', 114, '"\xe4"', latin1('"\xe4"')],
+      ['tsvector', 3614, "'\xe4'", latin1("'\xe4'")],
+      ['an element of an array, and not the others', 1009, '{a,"\xe4",NULL}', ['a', bytes, null]],
+      ['a range', 90_001, '[a,\xe4)', latin1('[a,\xe4)')],
+      ['what stands in an attribute of a composite', 90_002, '(1,"{a,\xe4}")', { n: 1, t: ['a', bytes] }],
+      ['a composite that is read as text, since it was altered', 90_002, '(\xe4)', latin1('(\xe4)')],
+      ['an attribute that its type cannot read', 90_002, '(\xe4,)', latin1('(\xe4,)')],
+    ])('%s', (_, oid, text, value) => {
+      expect(readInPlace(types.get(oid)?.readText ?? String, latin1(text))).toStrictEqual(value)
+    })
+
+    test('what is UTF-8 stays text', () => {
+      expect(read(types, 25, 'ä€😀')).toBe('ä€😀')
+      expect(read(types, 90_001, '[a,ä)')).toStrictEqual(new PgRange('a', 'ä'))
+      expect(read(types, 90_002, '(1,{ä})')).toStrictEqual({ n: 1, t: ['ä'] })
+    })
+
+    test('binary is exact only where it is the text itself', () => {
+      expect(readInPlace(types.get(25)?.readBinary ?? String, bytes)).toStrictEqual(bytes)
+      const exact = [23, 25, 114, 1009, 3904].map((oid) => types.get(oid)?.binaryExact)
+      expect(exact).toEqual([true, true, true, true, true])
+      const inexact = [3802, 3614, 3643, 90_001, 90_002].map((oid) => types.get(oid)?.binaryExact)
+      expect(inexact).toEqual([false, false, false, false, false])
+    })
+
+    test('in JSON lines they stand as a bytea does', () => {
+      expect(types.get(1009)?.writeJson(['a', bytes])).toBe(String.raw`["a","\\xe4"]`)
+      expect(types.get(3802)?.writeJson(bytes)).toBe(String.raw`"\\xe4"`)
+    })
+
+    test('with every value as text', () => {
+      const asText = new TypeRegistry({ uncheckedText: 'bytes', values: 'text' })
+      expect(readInPlace(asText.get(25)?.readText ?? String, bytes)).toStrictEqual(bytes)
+      expect(readInPlace(asText.get(1009)?.readText ?? String, latin1('{\xe4}'))).toStrictEqual(latin1('{\xe4}'))
+      expect(read(asText, 1009, '{ä}')).toBe('{ä}')
+    })
   })
 })

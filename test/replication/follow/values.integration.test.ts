@@ -248,6 +248,20 @@ describe.each(testVersions())('values, on PostgreSQL %i', (version) => {
       expect(error).toMatchObject({ code: 'invalid_text', table: 'public.t', column: 'bad', retryable: false })
       expect(rowsNew(reader.events, 'insert')).toEqual([{ id: 0, good: 'grün', bad: 'ü' }])
     })
+
+    test.each([false, true])(
+      'come as bytes where that is asked for, copied and streamed; binary: %s',
+      async (binary) => {
+        await using source = await Source.make(server, `${setup}; ALTER TABLE t ADD many text[]`, options)
+        const caf = Uint8Array.of(0x63, 0x61, 0x66, 0xe9)
+        const row = { id: 1, good: 'ok', bad: caf, many: ['ü', caf] }
+        await source.write("INSERT INTO t VALUES (1, 'ok', E'caf\\351', ARRAY['ü', E'caf\\351'])")
+        const reader = source.follow({ invalidText: 'bytes', binary })
+        expect(rowsNew(await reader.untilCopied(), 'snapshot')).toStrictEqual([row])
+        await source.write('UPDATE t SET id = 2')
+        expect(rowsNew(await reader.untilMark(await source.mark()), 'update')).toStrictEqual([{ ...row, id: 2 }])
+      },
+    )
   })
 
   test('of types of the database’s own come as what they are made of: enums, composites, ranges, domains, and arrays of each', async () => {
