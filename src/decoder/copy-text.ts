@@ -122,7 +122,8 @@ function readEscaped(bytes: Uint8Array, start: number, end: number, cursor: Curs
   let length = 0
   for (let at = start; at < stop; at++) {
     const byte = bytes[at]!
-    if (byte !== backslash) {
+    // what follows a backslash that is the last byte of all belongs to somebody else
+    if (byte !== backslash || at + 1 === stop) {
       plain[length++] = byte
     } else {
       const escaped = bytes[++at]!
