@@ -1,0 +1,56 @@
+import type { Block } from './documents.ts'
+
+/** What a block's note says, in the words of CONTRIBUTING.md: `<!-- test: goes on, after Ctrl-C -->`. */
+export interface Notes {
+  /** The block's commands, or its program, do not end by themselves. */
+  readonly goesOn: boolean
+  /** What goes on is interrupted before. */
+  readonly afterCtrlC: boolean
+  /** The exit code that the commands end with. */
+  readonly exitCode: number
+  /** The output of the commands, or program, before. */
+  readonly printed: boolean
+  /** There is nothing to run: a picture in letters, words for people. */
+  readonly drawing: boolean
+  /** The major version from which on the server takes the statements. */
+  readonly fromVersion: number
+  /** What the program takes for granted. */
+  readonly given: string | undefined
+  /** What a JSON text is an example of. */
+  readonly like: string | undefined
+  /** Compiled and not run, with the reason. */
+  readonly onlyCompiled: string | undefined
+}
+
+const patterns: Readonly<Record<keyof Notes, RegExp>> = {
+  goesOn: /^goes on$/,
+  afterCtrlC: /^after Ctrl-C$/,
+  exitCode: /^fails with (\d)$/,
+  printed: /^printed$/,
+  drawing: /^a drawing$/,
+  fromVersion: /^from PostgreSQL (\d+)$/,
+  given: /^given (\w+)$/,
+  like: /^like a (\w+)$/,
+  onlyCompiled: /^only compiled: (.+)$/,
+}
+
+/** @throws Error for words that nothing understands */
+export function notesOf({ document, line, note }: Block): Notes {
+  const said = new Map<string, string>()
+  for (const words of note?.split(', ') ?? []) {
+    const found = Object.entries(patterns).find(([, pattern]) => pattern.test(words))
+    if (found === undefined) throw new Error(`${document}:${line}: a note that nothing understands: ${words}`)
+    said.set(found[0], found[1].exec(words)?.[1] ?? '')
+  }
+  return {
+    goesOn: said.has('goesOn'),
+    afterCtrlC: said.has('afterCtrlC'),
+    exitCode: Number(said.get('exitCode') ?? 0),
+    printed: said.has('printed'),
+    drawing: said.has('drawing'),
+    fromVersion: Number(said.get('fromVersion') ?? 0),
+    given: said.get('given'),
+    like: said.get('like'),
+    onlyCompiled: said.get('onlyCompiled'),
+  }
+}
