@@ -93,6 +93,11 @@ export class Assembler implements PgoutputSink {
     return this.#tx !== undefined || this.#skip !== undefined
   }
 
+  /** Of the transaction that is being received. */
+  get xid(): number | undefined {
+    return this.#tx?.xid
+  }
+
   /** Everything with a commit LSN below this was received. */
   get lsn(): Lsn {
     return this.#lsn

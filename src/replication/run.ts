@@ -310,14 +310,15 @@ export class Run {
     )
     checkSlotUnmoved(from, before, await readSlot(ordinary, slot))
     logger.info({ slot, lsn: formatLsn(from) }, 'following')
+    const assembler = new Assembler(base, { maxBatchRows, maxBatchBytes }, stop, this.#announced)
     const stream = new Stream({
       connection: replication,
       decoder,
-      assembler: new Assembler(base, { maxBatchRows, maxBatchBytes }, stop, this.#announced),
+      assembler,
       progress: this.progress,
       abandon: (reason) => session.abandon(reason),
       types: session.types,
-      learnTypes: (relation) => session.learnRelationTypes(relation),
+      learnTypes: (relation) => session.learnRelationTypes(relation, assembler.xid),
       logger,
       binary,
       walSenderTimeoutMs: server.walSenderTimeoutMs,

@@ -12,6 +12,7 @@ import { queryRows } from './queryable.ts'
 import { asReplicationRefusal, checkServer, readServerFacts, type ServerFacts } from './server-facts.ts'
 import { readTimelineHistory, type TimelineSwitch } from './timeline-history.ts'
 import { readTypes } from './type-catalog.ts'
+import { waitUntilVisible } from './visibility.ts'
 import { waitForLsn } from './wait-for-lsn.ts'
 
 /** Data in this encoding is whatever bytes the clients sent: nobody has checked that it is text. */
@@ -194,26 +195,36 @@ export class Session {
     })
   }
 
-  /** Makes types known that are not yet, over the ordinary connection. Undefined when there is nothing to ask. */
-  learnTypes(oids: readonly number[]): Promise<void> | undefined {
-    const unknown = [...new Set(oids)].filter((oid) => this.types.get(oid) === undefined)
-    return unknown.length === 0 ? undefined : this.#readTypes(unknown)
+  /**
+   * Makes types known that are not yet, over the ordinary connection. Undefined when there is nothing to ask.
+   *
+   * @param xid the transaction in which they came, which may have made them
+   */
+  learnTypes(oids: readonly number[], xid?: number): Promise<void> | undefined {
+    const unknown = this.#unknown(oids)
+    return unknown.length === 0 ? undefined : this.#readTypes(unknown, xid)
   }
 
   /** The same for the columns of a relation. */
-  learnRelationTypes(relation: RelationMessage): Promise<void> | undefined {
-    return this.learnTypes(relation.columns.map((column) => column.typeOid))
+  learnRelationTypes(relation: RelationMessage, xid: number | undefined): Promise<void> | undefined {
+    return this.learnTypes(
+      relation.columns.map((column) => column.typeOid),
+      xid,
+    )
   }
 
-  async #readTypes(unknown: readonly number[]): Promise<void> {
-    for (const type of await readTypes(this.ordinary, unknown)) this.types.add(type)
-    for (const oid of unknown) {
-      if (this.types.get(oid) !== undefined) continue
+  #unknown(oids: readonly number[]): number[] {
+    return [...new Set(oids)].filter((oid) => this.types.get(oid) === undefined)
+  }
+
+  async #readTypes(oids: readonly number[], xid: number | undefined): Promise<void> {
+    for (const type of await readTypes(this.ordinary, oids)) this.types.add(type)
+    if (xid !== undefined && this.#unknown(oids).length > 0 && (await waitUntilVisible(this.ordinary, xid))) {
+      for (const type of await readTypes(this.ordinary, this.#unknown(oids))) this.types.add(type)
+    }
+    for (const oid of this.#unknown(oids)) {
       this.types.addUnknown(oid)
-      this.#settings.logger.warn(
-        { oid },
-        `type ${oid} is not in the catalog any more: its values are delivered as text`,
-      )
+      this.#settings.logger.warn({ oid }, `type ${oid} is not in the catalog: its values are delivered as text`)
     }
   }
 }
