@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { formatLsn, type Position, parseLsn } from '../../../src/index.ts'
 import { bootServer, type SharedServer, sharedServer, testVersions, waitUntil } from '../../server/index.ts'
+import { beforeCommand } from './helpers/between.ts'
 import { Source } from './helpers/source.ts'
 
 const oneTable = 'CREATE TABLE t (id int PRIMARY KEY)'
@@ -93,6 +94,18 @@ describe.each(testVersions())('a feed does not start, on PostgreSQL %i,', (versi
     // the way out that the hint names: the gap is accepted
     await source.write('INSERT INTO t VALUES (3)')
     expect(await insertedFrom(source, 'slot')).toEqual([3])
+  })
+
+  test('over a slot that is moved between the first look and the start', async () => {
+    await using source = await Source.make(server, oneTable)
+    const start = await earlierRun(source)
+    await source.write('INSERT INTO t VALUES (2)')
+    const connection = beforeCommand(source.url, 'START_REPLICATION', () =>
+      source.write(`SELECT pg_replication_slot_advance('${source.slot}', pg_current_wal_lsn())`),
+    )
+    const reader = source.follow({ connection, start })
+    expect(await reader.failure()).toMatchObject({ code: 'gap', slot: source.slot, lsn: start.lsn })
+    expect(reader.batches).toEqual([])
   })
 
   test("past the server's end, where it would start and skip what is committed up to there", async () => {

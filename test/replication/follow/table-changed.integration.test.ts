@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { Event } from '../../../src/index.ts'
 import { type SharedServer, sharedServer, testVersions, waitUntil } from '../../server/index.ts'
-import { beforeConnection, firstCopy, secondCopy } from './helpers/between.ts'
+import { beforeCommand, beforeConnection, firstCopy, secondCopy } from './helpers/between.ts'
 import { recordingLogger } from './helpers/recording-logger.ts'
 import { Replica } from './helpers/replica.ts'
 import { Source } from './helpers/source.ts'
@@ -154,6 +154,21 @@ describe.each(testVersions())('a table that is changed between the slot and its 
       { kind: 'update', new: { id: 1, n: 5_000_000_000n } },
       { kind: 'commit' },
     ])
+  })
+
+  test('cannot be between the look at it and its copy: it is locked by then', async () => {
+    await using source = await Source.make(server, hundredRows)
+    const emptying = source.session()
+    let refused: unknown
+    const connection = beforeCommand(source.url, 'COPY ', async () => {
+      refused = await emptying
+        .unsafe(`SET lock_timeout = 300; TRUNCATE t`)
+        .simple()
+        .catch((error: unknown) => error)
+    })
+    const events = await source.follow({ connection }).untilCopied()
+    expect(refused).toMatchObject({ code: '55P03' })
+    expect(copiedRows(events, 'public.t')).toBe(100)
   })
 
   test('twice, makes the snapshot begin a third time', async () => {
