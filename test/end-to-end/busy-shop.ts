@@ -8,7 +8,7 @@ const sessions = 4
  * Every kind of table that a stream treats differently: an ordinary key, a key of two columns, values stored out of line,
  * no key with the whole row as identity, an index as identity, and rows that are only added.
  */
-const schema = `
+export const busyShopSchema = `
   CREATE TABLE accounts (id bigint PRIMARY KEY, balance numeric, rate float8, active bool, note text, changed timestamptz DEFAULT now());
   CREATE TABLE documents (id bigint PRIMARY KEY, body text, tags text[], version int DEFAULT 1);
   ALTER TABLE documents ALTER body SET STORAGE EXTERNAL;
@@ -39,7 +39,7 @@ interface Activity {
 /** Makes the tables, and so many rows in them that copying them takes a while. */
 export async function furnish(url: string, rows: number): Promise<void> {
   const sql = postgres(url, { max: 1, onnotice: () => {} })
-  await sql.unsafe(schema)
+  await sql.unsafe(busyShopSchema)
   await sql`INSERT INTO accounts SELECT id, id / 7.0, sqrt(id), id % 2 = 0, md5(id::text) FROM generate_series(1, ${rows}::int) id`
   await sql`INSERT INTO documents SELECT id, repeat(md5(id::text), 500), ARRAY['a', NULL, id::text] FROM generate_series(1, 100) id`
   await sql`INSERT INTO documents SELECT id, repeat(md5(id::text), 100000), NULL FROM generate_series(101, 101) id`

@@ -3,13 +3,13 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import postgres from 'postgres'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { run, start } from '../cli/command.ts'
 import { bootServer, testVersions } from '../server/index.ts'
 import { furnish, openBusyShop, publishedTables } from './busy-shop.ts'
 import { Chance, seedFrom } from './random.ts'
 import { Replica } from './replica.ts'
+import { sourceRows } from './source-rows.ts'
 
 /** Least time of killing: `WALWIRE_KILL_SECONDS=600` for a long run, `WALWIRE_KILL_SEED=…` to do again what a run did. */
 const seconds = Number(process.env.WALWIRE_KILL_SECONDS ?? 6)
@@ -21,20 +21,6 @@ beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'walwire-kill-'))
 })
 afterEach(() => rm(folder, { recursive: true }))
-
-/** The rows of a table of the source, as the lines of `--values text` have them. */
-async function sourceRows(url: string, table: string): Promise<string[]> {
-  const sql = postgres(url, { max: 1, connection: { TimeZone: 'UTC', IntervalStyle: 'postgres', DateStyle: 'ISO' } })
-  const columns = await sql`
-    SELECT attname AS name FROM pg_attribute
-    WHERE attrelid = ${`"${table}"`}::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum`
-  const names = columns.map(({ name }) => String(name))
-  // %s is the type's own output, as opposed to a cast to text
-  const values = names.map((name) => `CASE WHEN "${name}" IS NOT NULL THEN format('%s', "${name}") END`)
-  const rows = await sql.unsafe(`SELECT ${values.join(', ')} FROM "${table}"`).values()
-  await sql.end()
-  return rows.map((row) => JSON.stringify(Object.fromEntries(names.map((name, index) => [name, row[index]])))).sort()
-}
 
 describe.each(testVersions())('PostgreSQL %i', (version) => {
   test('killed again and again while sessions write, in the snapshot too: the rebuilt tables equal the source', {

@@ -1,0 +1,76 @@
+import { appendFile, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { Chance, seedFrom } from '../end-to-end/random.ts'
+import { Replica } from '../end-to-end/replica.ts'
+import { sourceRows } from '../end-to-end/source-rows.ts'
+import { testVersions, waitUntil } from '../server/index.ts'
+import { endExample, startExample } from './example.ts'
+import { keyedTables, openKeyedShop } from './keyed-shop.ts'
+
+vi.setConfig({ testTimeout: 180_000 })
+
+const version = testVersions().at(-1)
+
+let folder: string
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'walwire-example-'))
+})
+afterEach(() => rm(folder, { recursive: true }))
+
+test('killed in the copy and after it, and cut in the middle of a line: the tables in the file equal the source', async () => {
+  const seed = seedFrom(process.env.WALWIRE_KILL_SEED)
+  console.log(`seed of this run: WALWIRE_KILL_SEED=${seed}`)
+  const chance = new Chance(seed)
+  await using source = await openKeyedShop(version, chance.fork())
+  const output = join(folder, 'events.jsonl')
+  const env = { SOURCE: source.url, PUBLICATION: 'keyed', OUTPUT: output, SLOT: 'exactly_once' }
+
+  const size = async () => (await stat(output).catch(() => undefined))?.size ?? 0
+  const isFollowing = async () => (await readFile(output, 'utf8').catch(() => '')).includes('"phase":"stream"')
+  /** Starts it, and kills it when so many bytes more are in the file. */
+  const kill = async (bytes: number) => {
+    await using running = startExample('exactly-once-file', env)
+    const before = await size()
+    await waitUntil('something to be written', async () => {
+      return running.child.exitCode !== null || Math.abs((await size()) - before) > bytes
+    })
+    expect(running.child.exitCode, running.stderr).toBe(null)
+    running.signal('SIGKILL')
+    await running.finished
+  }
+
+  await kill(100_000)
+  expect(await isFollowing()).toBe(false)
+  {
+    await using running = startExample('exactly-once-file', env)
+    await waitUntil('the copy to be over', isFollowing, 60_000)
+    expect(running.child.exitCode, running.stderr).toBe(null)
+  }
+  await source.truncate('codes')
+  for (let times = 0; times < 3; times++) await kill(chance.between(1, 100_000))
+  // what a kill in the middle of a write leaves: half a batch, and half of a position that says it were whole
+  await appendFile(output, '{"kind":"insert","table":"accounts","new":{"id":"0"}}\n{"position":{"version":1')
+  await source.shop.stop()
+
+  await source.addLast()
+  await using running = startExample('exactly-once-file', env)
+  const isLast = /"new":\{"id":"-1",.*\n(?:.*\n)*\{"position":.*\n$/
+  await waitUntil('the last change', async () => isLast.test(await readFile(output, 'utf8')), 60_000)
+  await endExample(running)
+
+  const lines = (await readFile(output, 'utf8')).split('\n')
+  const events = join(folder, 'events-alone.jsonl')
+  await writeFile(events, lines.filter((line) => !line.startsWith('{"position":')).join('\n'))
+  const replica = await Replica.of(events)
+  for (const table of keyedTables) {
+    const [there, here] = [replica.rows(table), await sourceRows(source.url, table)]
+    expect(here.length, table).toBeGreaterThan(0)
+    expect(there.length, table).toBe(here.length)
+    expect(
+      there.findIndex((row, at) => row !== here[at]),
+      table,
+    ).toBe(-1)
+  }
+})
