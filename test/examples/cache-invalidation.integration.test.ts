@@ -75,12 +75,12 @@ test('killed while products change and are asked for: in the end, what is served
     const served = await Promise.all(skus.map((sku) => ask(port, sku)))
     return served.every(({ body }, at) => JSON.stringify(body) === JSON.stringify(there.get(skus[at] ?? '') ?? null))
   }
-  await waitUntil('everything served to be what is there', isRight, 5000)
+  await waitUntil('everything served to be what is there', isRight)
   // what was forgotten once more, some time after each change, has come back
-  await waitUntil('all of it to come out of the cache', async () => (await hits()) === products, 5000)
+  await waitUntil('all of it to come out of the cache', async () => (await hits()) === products)
   expect(await isRight()).toBe(true)
   await sql`TRUNCATE products`
-  await waitUntil('nothing to be left', isRight, 5000)
+  await waitUntil('nothing to be left', isRight)
   await endExample(running)
   await waitUntil('no slot to be left', async () => {
     const slots = await sql`SELECT FROM pg_replication_slots WHERE database = current_database()`
