@@ -165,7 +165,9 @@ describe.each(testVersions())('PostgreSQL %i', (version) => {
     await using s = await shop()
     const made = ['follow', s.url, '--publication', 'p', '--slot', s.slot, '--create-publication', 'no_such_table']
     const { stderr } = await refused(1, 'server_error', made, s)
+    expect(stderr).toContain('publication p could not be made')
     expect(stderr).toContain('no_such_table')
+    expect(stderr).toContain('check the tables of --create-publication')
   })
 
   test('a slot that exists, and no position', async () => {

@@ -29,8 +29,26 @@ export async function createPublication(
   } catch (error) {
     // another run was faster
     if (error instanceof WalwireError && error.sqlstate === duplicateObject) return false
-    throw error
+    throw asPublicationError(error, name)
   }
+}
+
+/** SQLSTATE insufficient_privilege. */
+const insufficientPrivilege = '42501'
+
+function asPublicationError(error: unknown, name: string): unknown {
+  if (!(error instanceof WalwireError) || error.sqlstate === undefined) return error
+  return new WalwireError(error.code, {
+    what: `publication ${name} could not be made`,
+    why: error.why,
+    hint:
+      error.sqlstate === insufficientPrivilege
+        ? 'a role needs CREATE on the database and must own each table, and for all tables be a superuser; or let who may do it make the publication'
+        : 'check the tables of --create-publication: each as schema.table, in double quotes where it has capitals',
+    sqlstate: error.sqlstate,
+    retryable: error.retryable,
+    cause: error,
+  })
 }
 
 /**

@@ -7,6 +7,9 @@ import { lockPath } from '../files/checkpoint-lock.ts'
 import { followOptionKinds } from './follow-options.ts'
 import { parseTableList, type TableName } from './table-list.ts'
 
+/** The server cuts longer names (NAMEDATALEN). */
+const longestNameBytes = 63
+
 /** What `walwire follow` was asked for. Paths are absolute, LSNs in the server's own form. */
 export interface FollowArguments {
   /** Where the server is; PG* variables and ~/.pgpass fill in what it lacks. */
@@ -93,6 +96,13 @@ function refuseContradictions(parsed: FollowArguments, given: SortedArguments): 
       '--create-publication cannot be used with several publications',
       `it makes one, and ${publications.length} are given`,
       'give one --publication, or make them by hand with CREATE PUBLICATION',
+    )
+  }
+  if (createPublication !== undefined && Buffer.byteLength(publications[0] ?? '') > longestNameBytes) {
+    throw usageError(
+      `--create-publication cannot make ${publications[0]}`,
+      `the name has more than ${longestNameBytes} bytes, and the server would cut it short`,
+      'give a shorter --publication',
     )
   }
   if (slot === undefined && !temporary && snapshot !== 'only') {

@@ -145,6 +145,10 @@ describe('what is refused, each with its own words and a way out', () => {
       [...enough, '--publication', 'b', '--create-publication', 'all'],
       '--create-publication cannot be used with several publications',
     ],
+    [
+      ['--publication', 'é'.repeat(32), '--slot', 's', '--create-publication', 'all'],
+      `--create-publication cannot make ${'é'.repeat(32)}`,
+    ],
     [[...enough, '--create-publication', 'a,'], '--create-publication cannot be read'],
   ])('%j: %s', (line, what, hint = '') => {
     const error = refusal(line)
