@@ -1,7 +1,8 @@
 import type { Column, Relation, Row } from '../decoder/relation.ts'
 import { columnType } from '../decoder/types/column-type.ts'
 import { jsonString, jsonValue } from '../decoder/types/json-value.ts'
-import type { Lsn } from '../protocol/lsn.ts'
+import { WalwireError } from '../protocol/errors.ts'
+import { formatLsn, type Lsn } from '../protocol/lsn.ts'
 import type { Event, RelationChange, Tables, Transaction } from './events.ts'
 
 /**
@@ -15,8 +16,28 @@ import type { Event, RelationChange, Tables, Transaction } from './events.ts'
  * Values take the form of the type that they were read as, overrides and `values: 'text'` included: json and jsonb are the
  * JSON itself, a range is the server's text. Of a relation that no feed or decoder made, such as a structured clone of one,
  * the types are not known any more: values are written by what they are, and json and jsonb as strings.
+ *
+ * @throws {WalwireError} `value_too_long` when the line would be longer than a JavaScript string can be (512 MiB in V8)
  */
 export function toJsonLine(event: Event<Tables>): string {
+  try {
+    return lineOf(event)
+  } catch (error) {
+    // the engine's own error of a string that would be too long, which says nothing of a table
+    if (!(error instanceof RangeError)) throw error
+    const table = 'table' in event ? event.table : undefined
+    throw new WalwireError('value_too_long', {
+      what: `${table === undefined ? 'an event' : `a row of ${table}`} could not be written as a line`,
+      why: 'as JSON it is longer than a JavaScript string can be',
+      hint: 'leave the columns with its largest values out of the publication',
+      table,
+      lsn: formatLsn(event.lsn),
+      cause: error,
+    })
+  }
+}
+
+function lineOf(event: Event<Tables>): string {
   switch (event.kind) {
     case 'insert': {
       const table = tableOf(event.relation)

@@ -376,6 +376,15 @@ test('values: text: every value is the server’s text as a string, or null', ()
   expect(jsonOf(null, 23, types)).toBe('null')
 })
 
+test('a row that is longer as a line than a string can be is an error that names its table', () => {
+  const half = 'x'.repeat(0x1000_0000)
+  const values = { id: 5n, note: half }
+  const event = { kind: 'update', ...change, new: values, old: values, key: undefined, unchanged: undefined } as const
+  expect(() => toJsonLine(event)).toThrow(
+    expect.objectContaining({ code: 'value_too_long', table: 'public.orders', lsn: '16/B374D810' }),
+  )
+})
+
 describe('LSNs and times', () => {
   test('LSNs as formatLsn prints them, near and far from the one before', () => {
     const lsn = fc.oneof(fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), fc.bigInt({ min: 0n, max: 0x30000n }))
