@@ -1,18 +1,20 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import postgres from 'postgres'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { follow, type Position } from '../../src/index.ts'
 import { bootServer, type TestServer, testVersions, waitUntil } from '../server/index.ts'
-import { type Block, blocksOf, documents } from './documents.ts'
-import { beginsWithNothing, givens, shopSql } from './given.ts'
+import { queryOnce } from '../server/sql.ts'
+import { type Block, blocksOf, documents, readDocument, repository } from './documents.ts'
+import { beginsWithNothing, copySql, givens, shopSql } from './given.ts'
 import { type Notes, notesOf } from './notes.ts'
 import { compile, type Programs } from './programs.ts'
-import { type Commands, makePrograms, runInShell } from './shell.ts'
+import { type Commands, isShell, makePrograms, runInShell } from './shell.ts'
 
-/** What stands in the documents for the address of a server, with or without a role. */
-const placeholder = /postgres:\/\/(?:(\w+):(\w+)@)?localhost\/shop\b/g
+/** What stands in the documents for the address of a server, with or without a role, and for a port. */
+const addresses = /postgres:\/\/(?:(\w+):(\w+)@)?localhost\/(shop|copy)\b/g
+const port = /\bPORT=8080\b/g
 
 /** Everything that the blocks of a document share, which are run in its order: what one makes the next one finds. */
 class Session {
@@ -37,6 +39,10 @@ class Session {
     await server.createDatabase({ name: 'shop' })
     const session = new Session(server, folder, programs)
     if (!beginsWithNothing.has(document)) await session.sql.unsafe(shopSql)
+    if (readDocument(document).includes('localhost/copy')) {
+      await queryOnce(await server.createDatabase({ name: 'copy' }), copySql)
+    }
+    await symlink(join(repository, 'examples'), join(folder, 'examples'))
     return session
   }
 
@@ -45,9 +51,9 @@ class Session {
   }
 
   #withAddresses(lines: string): string {
-    return lines.replaceAll(placeholder, (_, user?: string, password?: string) =>
-      user === undefined || password === undefined ? this.url : this.server.uri('shop', { user, password }),
-    )
+    const inFact = (_: string, user: string | undefined, password: string | undefined, database: string) =>
+      this.server.uri(database, user === undefined || password === undefined ? {} : { user, password })
+    return lines.replaceAll(addresses, inFact).replaceAll(port, 'PORT=0')
   }
 
   async run(block: Block): Promise<void> {
@@ -75,7 +81,7 @@ class Session {
 
   async #runProgram(block: Block, notes: Notes): Promise<void> {
     expect(this.#programs.mistakesIn(block)).toEqual([])
-    if (notes.onlyCompiled !== undefined) return
+    if (notes.onlyParsed !== undefined) return
     const script = `exec '${process.execPath}' '${this.#programs.scriptOf(block)}'`
     if (notes.given === undefined) return await this.#runCommands(script, notes)
     const commands = this.#start(script)
@@ -89,10 +95,22 @@ class Session {
     await this.forgetSlots()
   }
 
-  async #runCommands(lines: string, { goesOn, exitCode }: Notes): Promise<void> {
+  async #runCommands(lines: string, { goesOn, exitCode, onlyParsed }: Notes): Promise<void> {
+    if (onlyParsed !== undefined) {
+      expect(isShell(lines)).toBe(true)
+      return
+    }
     const commands = this.#start(lines)
-    if (goesOn) return
-    expect(await commands.ended, commands.said).toBe(exitCode)
+    if (!goesOn) {
+      expect(await commands.ended, commands.said).toBe(exitCode)
+      return
+    }
+    await waitUntil('a slot to be read', async () => {
+      if (commands.over) throw new Error(`the commands ended, and said:\n${commands.said}`)
+      return (
+        (await this.sql`SELECT 1 FROM pg_replication_slots WHERE active AND confirmed_flush_lsn IS NOT NULL`).length > 0
+      )
+    })
   }
 
   #start(lines: string): Commands {
@@ -105,8 +123,6 @@ class Session {
   async #interrupt(): Promise<void> {
     const commands = this.#commands
     if (commands === undefined) throw new Error('there is nothing that goes on')
-    // before, the program might not have got to where it waits for signals
-    await waitUntil('it to say something', () => commands.said !== '')
     commands.interrupt()
     expect(await commands.ended, commands.said).toBe(0)
   }

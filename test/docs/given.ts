@@ -66,11 +66,18 @@ CREATE TABLE customers (id int PRIMARY KEY, name text NOT NULL);
 CREATE TABLE orders (id int PRIMARY KEY GENERATED ALWAYS AS IDENTITY, customer text NOT NULL, total numeric NOT NULL);
 INSERT INTO customers VALUES (1, 'Ada'), (2, 'Grace');
 INSERT INTO orders (customer, total) VALUES ('Ada', 10.00), ('Grace', 20.00);
+CREATE TABLE products (sku text PRIMARY KEY, price numeric NOT NULL);
 CREATE PUBLICATION shop FOR TABLE orders, customers;
 CREATE SCHEMA destination;
 -- what everybody has may not be what makes a document's GRANTs work
 REVOKE ALL ON DATABASE shop FROM PUBLIC;
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
+`
+
+/** The database `copy`, which documents copy to: the same tables, without rows. */
+export const copySql = `
+CREATE TABLE customers (id int PRIMARY KEY, name text NOT NULL);
+CREATE TABLE orders (id int PRIMARY KEY, customer text NOT NULL, total numeric NOT NULL);
 `
 
 /** Documents that make their own tables. */

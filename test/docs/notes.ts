@@ -18,8 +18,8 @@ export interface Notes {
   readonly given: string | undefined
   /** What a JSON text is an example of. */
   readonly like: string | undefined
-  /** Compiled and not run, with the reason. */
-  readonly onlyCompiled: string | undefined
+  /** Not run, with the reason; a shell only looks whether it could be. */
+  readonly onlyParsed: string | undefined
 }
 
 const patterns: Readonly<Record<keyof Notes, RegExp>> = {
@@ -31,7 +31,7 @@ const patterns: Readonly<Record<keyof Notes, RegExp>> = {
   fromVersion: /^from PostgreSQL (\d+)$/,
   given: /^given (\w+)$/,
   like: /^like a (\w+)$/,
-  onlyCompiled: /^only compiled: (.+)$/,
+  onlyParsed: /^only parsed: (.+)$/,
 }
 
 /** @throws Error for words that nothing understands */
@@ -51,6 +51,6 @@ export function notesOf({ document, line, note }: Block): Notes {
     fromVersion: Number(said.get('fromVersion') ?? 0),
     given: said.get('given'),
     like: said.get('like'),
-    onlyCompiled: said.get('onlyCompiled'),
+    onlyParsed: said.get('onlyParsed'),
   }
 }

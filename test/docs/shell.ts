@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
@@ -12,6 +12,8 @@ export interface Commands {
   readonly ended: Promise<number | null>
   /** What they have said so far, on both streams. */
   readonly said: string
+  /** Whether they have ended. */
+  readonly over: boolean
   /** Waits until this is said, behind what was found before. */
   print(shown: string): Promise<void>
   /** As a terminal does it: to all of them. */
@@ -39,6 +41,11 @@ export function makePrograms(folder: string): string {
     chmodSync(join(bin, name), 0o755)
   }
   return bin
+}
+
+/** Whether a shell could run these lines, without running them. */
+export function isShell(lines: string): boolean {
+  return spawnSync('/bin/sh', ['-n', '-c', lines]).status === 0
 }
 
 /** Runs lines in a shell that stops at the first that fails. */
@@ -79,6 +86,9 @@ export function runInShell(
   const all = () => `${said.stdout}${said.stderr}`
   return {
     ended,
+    get over() {
+      return over
+    },
     get said() {
       return all()
     },
