@@ -88,6 +88,8 @@ export interface PgoutputOptions {
   /** Only off so far. */
   readonly streaming?: 'off'
   readonly types?: TypeRegistry
+  /** Of the stream before this one: a relation that is described as it was there stays the same object. */
+  readonly former?: PgoutputDecoder
 }
 
 /** A table that the stream has named, with the readers of its rows, which are made when the first row comes. */
@@ -135,12 +137,21 @@ class KnownRelation {
 export class PgoutputDecoder {
   readonly #types: TypeRegistry
   readonly #relations = new Map<number, KnownRelation>()
+  /** Of the streams before. */
+  readonly #former: ReadonlyMap<number, Relation>
   readonly #cursor = new Cursor()
   /** The relation of the last row: rows of one table mostly come together. */
   #last: KnownRelation | undefined
 
   constructor(options: PgoutputOptions) {
     this.#types = options.types ?? new TypeRegistry()
+    this.#former = options.former?.relations ?? new Map()
+  }
+
+  /** The relations that were named, by OID, those of the streams before included. */
+  get relations(): ReadonlyMap<number, Relation> {
+    const named = [...this.#relations].map(([oid, { relation }]): [number, Relation] => [oid, relation])
+    return new Map([...this.#former, ...named])
   }
 
   /** Decodes one message (the payload of one XLogData). */
@@ -238,9 +249,11 @@ export class PgoutputDecoder {
   }
 
   /** The same for a relation that was learned from the catalog. */
-  remember(relation: Relation): Relation {
-    const known = this.#relations.get(relation.oid)
-    if (known && sameRelation(known.relation, relation)) return known.relation
+  remember(described: Relation): Relation {
+    const known = this.#relations.get(described.oid)
+    if (known && sameRelation(known.relation, described)) return known.relation
+    const former = this.#former.get(described.oid)
+    const relation = former && sameRelation(former, described) ? former : described
     for (const column of relation.columns) setColumnType(column, this.#typeOf(column.typeOid))
     this.#relations.set(relation.oid, new KnownRelation(relation, this.#types, this.#cursor))
     this.#last = undefined

@@ -14,13 +14,24 @@ interface ColumnsOfTable extends Pick<Relation, 'table'> {
   readonly columns: readonly Pick<Column, 'name' | 'typeOid'>[]
 }
 
-/** A relation came in a binary stream whose values are only exact as text: the stream must be begun again in text. */
+/** What comes in a binary stream is only exact as text: the stream must be begun again in text. */
 export class BinaryNotExact extends Error {
-  readonly inexact: InexactColumn
+  /** For the log. */
+  readonly because: object
 
-  constructor(inexact: InexactColumn) {
-    super(describeInexact(inexact))
-    this.inexact = inexact
+  private constructor(message: string, because: object) {
+    super(message)
+    this.because = because
+  }
+
+  static ofColumn(inexact: InexactColumn): BinaryNotExact {
+    return new BinaryNotExact(describeInexact(inexact), inexact)
+  }
+
+  static ofAltered(type: string): BinaryNotExact {
+    return new BinaryNotExact(`type ${type} was altered, and is not known by its binary form any more: text is used`, {
+      type,
+    })
   }
 }
 

@@ -197,6 +197,7 @@ export class Run {
         if (!(error instanceof TableChanged)) throw error
         if (attempt === maxSnapshotAttempts) throw unstable(error, attempt)
         logger.warn({ table: error.table, attempt }, `${error.message}: the snapshot begins again`)
+        session.renewTypes()
         // by the connection that made it: nobody else may drop a temporary slot
         await session.replication.query(dropSlotCommand(slot))
       }
@@ -226,6 +227,7 @@ export class Run {
         at,
         tables: tables.map((table) => this.#remember(session, table)),
         types: session.types,
+        typeWatch: session.typeWatch,
         announced: this.#announced,
         replaced,
         base,
@@ -279,6 +281,7 @@ export class Run {
 
   /** Follows from a position on: in binary form where that was asked for and is exact, until it is not any more. */
   async *#follow(session: Session, base: Position, from: Lsn): AsyncGenerator<Batch, undefined> {
+    const { logger } = this.#settings
     const binary = this.#settings.binary && (await this.#isExactInBinary(session))
     try {
       return yield* this.#streamFrom(session, base, from, binary)
@@ -286,15 +289,21 @@ export class Run {
       const stream = this.#stream
       const position = this.progress.delivered
       if (!(error instanceof BinaryNotExact) || stream === undefined || position === undefined) throw error
-      this.#settings.logger.warn(error.inexact, error.message)
+      logger.warn(error.because, error.message)
       await leaveStream(session.replication, stream)
-      session.renewDecoder()
+      await session.renewReplication(this.#abort.signal)
       return yield* this.#streamFrom(session, position, parseLsn(position.lsn), false)
     }
   }
 
+  /** A stream in binary form may have to be begun again over another connection, which a temporary slot does not survive. */
   async #isExactInBinary(session: Session): Promise<boolean> {
-    const tables = await readPublications(session.ordinary, this.#settings.publications, session.server.version)
+    const { temporary, publications, logger } = this.#settings
+    if (temporary) {
+      logger.info({}, 'the slot is temporary: its stream cannot change to text later, so text is used')
+      return false
+    }
+    const tables = await readPublications(session.ordinary, publications, session.server.version)
     await session.learnTypes(tables.flatMap(({ relation }) => relation.columns.map((column) => column.typeOid)))
     return tables.every(({ relation }) => session.binaryFormat.isExact(relation))
   }
@@ -319,6 +328,7 @@ export class Run {
       abandon: (reason) => session.abandon(reason),
       types: session.types,
       learnTypes: (relation) => session.learnRelationTypes(relation, assembler.xid),
+      checkTypes: (commitLsn, xid) => session.typeWatch.before(commitLsn, xid),
       logger,
       binary,
       walSenderTimeoutMs: server.walSenderTimeoutMs,

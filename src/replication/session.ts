@@ -12,6 +12,7 @@ import { queryRows } from './queryable.ts'
 import { asReplicationRefusal, checkServer, readServerFacts, type ServerFacts } from './server-facts.ts'
 import { readTimelineHistory, type TimelineSwitch } from './timeline-history.ts'
 import { readTypes } from './type-catalog.ts'
+import { TypeWatch, withUncertainty } from './type-watch.ts'
 import { waitUntilVisible } from './visibility.ts'
 import { waitForLsn } from './wait-for-lsn.ts'
 
@@ -27,11 +28,14 @@ const flushTimeoutMs = 10_000
  * the snapshot's workers. When one of the first two is lost all are closed, and {@link failure} says what came first.
  */
 export class Session {
-  readonly replication: Connection
+  /** Another one after {@link renewReplication}. */
+  replication: Connection
   readonly ordinary: Connection
   readonly server: ServerFacts
-  readonly types: TypeRegistry
-  readonly binaryFormat: BinaryFormat
+  /** As the catalog has them: see {@link renewTypes}. */
+  types: TypeRegistry
+  typeWatch: TypeWatch
+  binaryFormat: BinaryFormat
   /** Of the stream that runs, or of the next one. */
   decoder: PgoutputDecoder
   readonly #resolved: ResolvedConnection
@@ -52,17 +56,11 @@ export class Session {
     this.replication = replication
     this.ordinary = ordinary
     this.server = server
-    this.types = new TypeRegistry({
-      overrides: settings.types,
-      values: settings.values,
-      uncheckedText: hasUncheckedText(replication) ? settings.invalidText : undefined,
-      serverVersion: Math.floor(server.version / 10_000),
-      onMismatch: ({ label }, why) =>
-        settings.logger.warn({ type: label }, `type ${label} is delivered as text: ${why}`),
-    })
+    this.types = this.#newTypes()
+    this.typeWatch = new TypeWatch(this.types, ordinary)
     this.binaryFormat = new BinaryFormat(this.types, settings.logger)
     this.decoder = this.#newDecoder()
-    void replication.ended.then((error) => this.abandon(error))
+    this.#watchReplication()
     // An administrator's shutdown is said on this connection only while the other one is busy sending; a walsender that
     // is blocked by our back-pressure would hold the server up.
     void ordinary.ended.then((error) => this.abandon(error))
@@ -125,13 +123,51 @@ export class Session {
     worker.destroy()
   }
 
-  /** Another stream begins: the server describes every relation anew. */
-  renewDecoder(): void {
-    this.decoder = this.#newDecoder()
+  /**
+   * Another replication connection takes the place of this one, which must hold no slot any more. A walsender cannot be
+   * used for a second logical stream: after CopyDone it ends the next one at once, and after a cancel request it still
+   * takes the relations for described that it described before.
+   *
+   * @see PG18: src/backend/replication/walsender.c streamingDoneReceiving, src/backend/replication/pgoutput/pgoutput.c
+   * RelationSyncCache
+   */
+  async renewReplication(signal: AbortSignal): Promise<void> {
+    const former = this.replication
+    this.replication = await connect(this.#resolved, this.#settings, { replication: 'database', signal })
+    this.#watchReplication()
+    former.destroy()
+    this.decoder = this.#newDecoder(this.decoder)
+    if (this.#failure !== undefined || this.#closing) this.replication.destroy()
   }
 
-  #newDecoder(): PgoutputDecoder {
-    return new PgoutputDecoder({ protoVersion: 1, types: this.types })
+  #watchReplication(): void {
+    const { replication } = this
+    void replication.ended.then((error) => {
+      if (replication === this.replication) this.abandon(error)
+    })
+  }
+
+  /** Types were altered before any was streamed: they are asked for again when they are needed. */
+  renewTypes(): void {
+    this.types = this.#newTypes()
+    this.typeWatch = new TypeWatch(this.types, this.ordinary)
+    this.binaryFormat = new BinaryFormat(this.types, this.#settings.logger)
+    this.decoder = this.#newDecoder(this.decoder)
+  }
+
+  #newTypes(): TypeRegistry {
+    const { types, values, invalidText, logger } = this.#settings
+    return new TypeRegistry({
+      overrides: types,
+      values,
+      uncheckedText: hasUncheckedText(this.replication) ? invalidText : undefined,
+      serverVersion: Math.floor(this.server.version / 10_000),
+      onMismatch: ({ label }, why) => logger.warn({ type: label }, `type ${label} is delivered as text: ${why}`),
+    })
+  }
+
+  #newDecoder(former?: PgoutputDecoder): PgoutputDecoder {
+    return new PgoutputDecoder({ protoVersion: 1, types: this.types, ...(former === undefined ? {} : { former }) })
   }
 
   /**
@@ -218,14 +254,20 @@ export class Session {
   }
 
   async #readTypes(oids: readonly number[], xid: number | undefined): Promise<void> {
-    for (const type of await readTypes(this.ordinary, oids)) this.types.add(type)
+    await this.#addTypes(oids)
     if (xid !== undefined && this.#unknown(oids).length > 0 && (await waitUntilVisible(this.ordinary, xid))) {
-      for (const type of await readTypes(this.ordinary, this.#unknown(oids))) this.types.add(type)
+      await this.#addTypes(this.#unknown(oids))
     }
     for (const oid of this.#unknown(oids)) {
       this.types.addUnknown(oid)
       this.#settings.logger.warn({ oid }, `type ${oid} is not in the catalog: its values are delivered as text`)
     }
+  }
+
+  async #addTypes(oids: readonly number[]): Promise<void> {
+    const types = await withUncertainty(await readTypes(this.ordinary, oids), this.ordinary, this.#settings.slot)
+    // what is known stays what it is: others are made of it
+    for (const type of types) if (this.types.get(type.oid) === undefined) this.types.add(type)
   }
 }
 

@@ -19,6 +19,7 @@ import type { Position, SnapshotTable } from './position.ts'
 import type { PublishedTable } from './publication.ts'
 import { queryRows } from './queryable.ts'
 import { isUnchanged } from './table-fingerprint.ts'
+import type { TypeWatch } from './type-watch.ts'
 
 /** What a snapshot is read with. */
 export interface SnapshotParts {
@@ -32,6 +33,7 @@ export interface SnapshotParts {
   readonly at: Lsn
   readonly tables: readonly PublishedTable[]
   readonly types: TypeRegistry
+  readonly typeWatch: TypeWatch
   readonly announced: AnnouncedRelations
   /** By OID: the tables of which the consumer may have rows already. */
   readonly replaced: Set<number> | 'all'
@@ -128,6 +130,8 @@ export class Snapshot {
     if (replaced !== 'all') replaced.add(relation.oid)
     this.#update(index, 0, 'copying')
     const rows = yield* this.#copyRows(table, index)
+    this.#update(index, rows, 'copying')
+    await this.#checkTypes(relation.table)
     await worker.query('COMMIT')
     this.#events.push({ kind: 'snapshot-end', table: relation.table, relation, lsn: at, rows })
     this.#update(index, rows, 'done')
@@ -149,6 +153,12 @@ export class Snapshot {
     } catch (error) {
       throw this.#asChanged(label, error)
     }
+  }
+
+  /** A copy prints a value as its type is at that moment, not as it was in the snapshot. */
+  async #checkTypes(table: string): Promise<void> {
+    const altered = await this.#parts.typeWatch.findAltered()
+    if (altered.length > 0) throw new TableChanged(table)
   }
 
   /** A migration that is open keeps the copy waiting, and slot and WAL with it. */

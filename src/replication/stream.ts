@@ -1,5 +1,5 @@
 import { performance } from 'node:perf_hooks'
-import { decodeRelation, type RelationMessage } from '../decoder/messages.ts'
+import { decodeBegin, decodeRelation, type RelationMessage } from '../decoder/messages.ts'
 import type { PgoutputDecoder } from '../decoder/pgoutput.ts'
 import type { TypeRegistry } from '../decoder/types/registry.ts'
 import { backendTag } from '../protocol/backend.ts'
@@ -35,6 +35,11 @@ export interface StreamParts {
   readonly types: TypeRegistry
   /** Makes the types of a relation's columns known, from the catalog where need be; undefined when they are. */
   readonly learnTypes: (relation: RelationMessage) => Promise<void> | undefined
+  /**
+   * Makes sure that types are still what they were, for a transaction that committed there; undefined when they are. Gives
+   * those that are read as text from then on.
+   */
+  readonly checkTypes: (commitLsn: Lsn, xid: number) => Promise<readonly string[]> | undefined
   /** Gives the connections up, for this reason. */
   readonly abandon: (reason: WalwireError) => void
   readonly logger: Logger
@@ -46,7 +51,8 @@ export interface StreamParts {
   readonly stop: Lsn | undefined
 }
 
-/** `R`: the one message of pgoutput that may need the catalog before the next one is read. */
+/** `B` and `R`: the messages of pgoutput that may need the catalog before they are read. */
+const beginTag = 0x42
 const relationTag = 0x52
 
 /** An acknowledgement waits this long for others. */
@@ -55,6 +61,12 @@ const ackDelayMs = 2
 const stopPollMs = 100
 /** A transaction that is older than this when it is sent comes out of a backlog. */
 const backlogMicros = 20_000n
+
+/** What the catalog must answer before the stream goes on, and how it goes on then. */
+interface Pending {
+  readonly answer: Promise<void>
+  readonly proceed: () => void
+}
 
 /**
  * The shell around the assembler: reads the replication connection when a batch is wanted and only then decodes, sends
@@ -66,8 +78,7 @@ export class Stream {
   #reading: Promise<void> | undefined
   #failure: Error | undefined
   #ended = false
-  /** A relation whose types must be known before the stream goes on. */
-  #pendingRelation: RelationMessage | undefined
+  #pending: Pending | undefined
 
   #received: Lsn
   /** Where the server said that it has come to. */
@@ -116,10 +127,10 @@ export class Stream {
   async next(): Promise<Batch | undefined> {
     const { assembler, progress, stop } = this.#parts
     while (!this.#ended) {
-      if (this.#pendingRelation !== undefined) await this.#learn(this.#pendingRelation)
+      if (this.#pending !== undefined) await this.#proceed(this.#pending)
       const batch = this.#decode()
       if (batch !== undefined) return this.#deliver(batch)
-      if (this.#pendingRelation !== undefined) continue
+      if (this.#pending !== undefined) continue
       if (assembler.stopped) {
         const delivered = progress.delivered
         return delivered !== undefined && assembler.lsn > flushLsn(delivered) && !assembler.inTransaction
@@ -174,7 +185,7 @@ export class Stream {
       while (batch === undefined && this.#failure === undefined && !assembler.stopped && framer.next()) {
         if (framer.tag === backendTag.CopyData) this.#copyData(framer.bytes, framer.start, framer.end)
         else this.#aside()
-        if (this.#pendingRelation !== undefined) return undefined
+        if (this.#pending !== undefined) return undefined
         if (assembler.full) batch = assembler.take()
       }
     } catch (error) {
@@ -204,9 +215,20 @@ export class Stream {
       assembler.at(high, low, end - start)
       if (bytes[body] === relationTag) {
         const relation = decodeRelation(new Reader(bytes, body + 1, end, 'Relation'))
-        if (this.#parts.learnTypes(relation) === undefined) this.#define(relation)
-        else this.#pendingRelation = relation
+        const answer = this.#parts.learnTypes(relation)
+        if (answer === undefined) this.#define(relation)
+        else this.#pending = { answer, proceed: () => this.#define(relation) }
         return
+      }
+      if (bytes[body] === beginTag) {
+        const { finalLsn, xid } = decodeBegin(new Reader(bytes, body + 1, end, 'Begin'))
+        const answer = this.#parts.checkTypes(finalLsn, xid)
+        if (answer !== undefined) {
+          const begin = new Uint8Array(bytes.subarray(body, end))
+          const proceed = () => decoder.read(begin, 0, begin.length, assembler)
+          this.#pending = { answer: answer.then((altered) => this.#noteAltered(altered)), proceed }
+          return
+        }
       }
       this.#clockHigh = word(bytes, start + xLogDataLayout.sendTime)
       this.#clockLow = word(bytes, start + xLogDataLayout.sendTime + 4)
@@ -238,17 +260,26 @@ export class Stream {
     }
   }
 
-  async #learn(relation: RelationMessage): Promise<void> {
-    await this.#parts.learnTypes(relation)
-    this.#pendingRelation = undefined
-    this.#define(relation)
+  async #proceed({ answer, proceed }: Pending): Promise<void> {
+    this.#pending = undefined
+    try {
+      await answer
+      proceed()
+    } catch (error) {
+      this.#failure = error instanceof Error ? error : new Error(String(error))
+    }
+  }
+
+  /** Values of a type that was altered say in binary form by which attributes they were written, if those are known. */
+  #noteAltered([type]: readonly string[]): void {
+    if (type !== undefined && this.#parts.binary) throw BinaryNotExact.ofAltered(type)
   }
 
   #define(message: RelationMessage): void {
     const { binary, decoder, types } = this.#parts
     const relation = decoder.define(message)
     const inexact = binary ? inexactColumn(relation, types) : undefined
-    if (inexact !== undefined) this.#failure = new BinaryNotExact(inexact)
+    if (inexact !== undefined) this.#failure = BinaryNotExact.ofColumn(inexact)
   }
 
   /**

@@ -1,5 +1,6 @@
 import { type CatalogAttribute, type CatalogType, typesUnder } from '../decoder/types/catalog-type.ts'
 import { ProtocolError } from '../protocol/errors.ts'
+import { quoteLiteral } from '../protocol/quote.ts'
 import { type Queryable, queryRows } from './queryable.ts'
 
 /**
@@ -30,8 +31,7 @@ export async function readTypes(connection: Queryable, oids: readonly number[]):
     )
     SELECT t.oid, n.nspname, t.typname, t.typtype, t.typdelim, CASE WHEN ${isArray} THEN t.typelem ELSE 0 END,
       t.typbasetype, coalesce(r.rngsubtype, 0), coalesce(m.rngtypid, 0),
-      (SELECT pg_catalog.json_agg(pg_catalog.json_build_array(a.attname, a.atttypid::pg_catalog.int8) ORDER BY a.attnum)
-        FROM pg_catalog.pg_attribute a WHERE a.attrelid = t.typrelid AND ${isAttribute}),
+      ${attributesOf},
       ${functionOf('t.typoutput')}, ${functionOf('t.typsend')}
     FROM wanted
       JOIN pg_catalog.pg_type t ON t.oid = wanted.oid
@@ -73,8 +73,44 @@ export async function readTypes(connection: Queryable, oids: readonly number[]):
   )
 }
 
+/** The attributes of composite types as they are now, by the type's OID. A type that was dropped is not in the answer. */
+export async function readAttributes(
+  connection: Queryable,
+  oids: readonly number[],
+): Promise<ReadonlyMap<number, readonly CatalogAttribute[]>> {
+  const rows = await queryRows(
+    connection,
+    `SELECT t.oid, ${attributesOf} FROM pg_catalog.pg_type t WHERE t.oid IN (${oids.map(Math.trunc).join(', ')})`,
+  )
+  return new Map(rows.map(([oid, attributes]) => [Number(oid), parseAttributes(attributes ?? '[]')]))
+}
+
+/**
+ * Which composite types may have been altered after the point from which a slot decodes. Transactions before its
+ * `catalog_xmin` had ended by then. A type whose attributes are as old as itself was never altered.
+ */
+export async function readLatelyAltered(
+  connection: Queryable,
+  oids: readonly number[],
+  slot: string,
+): Promise<ReadonlySet<number>> {
+  const rows = await queryRows(
+    connection,
+    `SELECT t.oid FROM pg_catalog.pg_type t
+      JOIN pg_catalog.pg_replication_slots s ON s.slot_name = ${quoteLiteral(slot)}
+    WHERE t.oid IN (${oids.map(Math.trunc).join(', ')}) AND EXISTS (
+      SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = t.typrelid AND a.attnum > 0
+        AND a.xmin <> t.xmin AND pg_catalog.age(a.xmin) <= pg_catalog.age(s.catalog_xmin)
+    )`,
+  )
+  return new Set(rows.map(([oid]) => Number(oid)))
+}
+
 const isArray = `t.typsubscript = 'pg_catalog.array_subscript_handler'::pg_catalog.regproc`
 const isAttribute = `a.attnum > 0 AND NOT a.attisdropped`
+const attributesOf = `(SELECT
+  pg_catalog.json_agg(pg_catalog.json_build_array(a.attname, a.atttypid::pg_catalog.int8) ORDER BY a.attnum)
+  FROM pg_catalog.pg_attribute a WHERE a.attrelid = t.typrelid AND ${isAttribute})`
 
 /** What a function is, whatever it is called: the server's own symbol, or library and symbol. */
 function functionOf(oid: string): string {

@@ -22,6 +22,11 @@ export interface CatalogType {
   readonly baseOid: number
   /** A composite's attributes in their order, without those that were dropped. */
   readonly attributes?: readonly CatalogAttribute[] | undefined
+  /**
+   * Of a composite that was altered not long ago: values of transactions that committed before this LSN may have been
+   * written with other attributes, and do not say so.
+   */
+  readonly uncertainBelow?: bigint | undefined
   /** `rngsubtype` of a range. */
   readonly subtypeOid?: number | undefined
   /** The range type of a multirange, `rngtypid`. */

@@ -42,6 +42,8 @@ export interface CompositeContext {
   readonly sliceText: SliceText
   /** Called with what differs, each time. */
   readonly onMismatch: (why: string) => void
+  /** Whether the values that are read may have been written before the type was altered to these attributes. */
+  readonly isUncertain: () => boolean
   /** The types that such a value's fields may be of. */
   readonly codecOf: (oid: number) => Codec | undefined
 }
@@ -65,6 +67,8 @@ export function compositeCodec(attributes: readonly Attribute[], context: Compos
   }
 }
 
+const altered = 'it was altered, and its values do not say whether they were written before'
+
 const stops = stopsAt(openParenthesis, closeParenthesis, comma)
 
 /** Start and end of a field in a text, a quote included that it stands in. */
@@ -74,10 +78,14 @@ interface Field {
 }
 
 function textReader(attributes: readonly Attribute[], context: CompositeContext): ReadValue<Row | string> {
-  const { sliceText, onMismatch } = context
+  const { sliceText, onMismatch, isUncertain } = context
   const toRow = rowMaker(attributes)
   const count = attributes.length
   return (bytes, start, end) => {
+    if (isUncertain()) {
+      onMismatch(altered)
+      return sliceText(bytes, start, end)
+    }
     // all fields are found before one is read: a value with others must not get to the caller's overrides
     const fields = fieldsOf(bytes, start, end)
     if (fields.length !== count && !(count === 0 && end - start === 2)) {
@@ -136,8 +144,8 @@ function binaryReader(attributes: readonly Attribute[], context: CompositeContex
     const fields = binaryFieldsOf(bytes, start, end)
     const differs =
       fields.length !== attributes.length || fields.some(({ typeOid }, index) => typeOid !== attributes[index]!.typeOid)
-    if (differs) {
-      context.onMismatch('a value has other attributes than the type')
+    if (differs || context.isUncertain()) {
+      context.onMismatch(differs ? 'a value has other attributes than the type' : altered)
       return otherwiseText(bytes, start, fields, context)
     }
     const values: unknown[] = []

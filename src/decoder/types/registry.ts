@@ -2,7 +2,7 @@ import { WalwireError } from '../../protocol/errors.ts'
 import { type SliceText, sliceUtf8, sliceUtf8Strictly } from '../text.ts'
 import { arrayCodec } from './array.ts'
 import { type BuiltinType, builtinRanges, builtinTypes } from './builtin.ts'
-import { type CatalogType, typesUnder } from './catalog-type.ts'
+import { type CatalogAttribute, type CatalogType, typesUnder } from './catalog-type.ts'
 import type { Codec, ReadValue } from './codec.ts'
 import { compositeCodec } from './composite.ts'
 import { extensionCodec } from './extension-types.ts'
@@ -97,6 +97,14 @@ interface KnownType {
   readonly depth: number
 }
 
+interface KnownComposite {
+  readonly attributes: readonly CatalogAttribute[]
+  /** As {@link CatalogType} has it. */
+  uncertainBelow: bigint
+}
+
+const beyondEveryLsn = 1n << 64n
+
 /** What a type is called, and what it is made as. */
 type TypeName = Pick<PgType, 'oid' | 'schema' | 'name' | 'kind'>
 
@@ -118,6 +126,8 @@ export class TypeRegistry {
   readonly #sliceText: SliceText
   readonly #onMismatch: TypeRegistryOptions['onMismatch']
   readonly #mismatched = new Set<number>()
+  readonly #composites = new Map<number, KnownComposite>()
+  #commitLsn = beyondEveryLsn - 1n
 
   /** @throws {WalwireError} `bad_option` for overrides of names that no type has, or where every value is to be text. */
   constructor(options: TypeRegistryOptions = {}) {
@@ -174,6 +184,28 @@ export class TypeRegistry {
     return this.#keep({ oid, schema: '', name: `${oid}`, kind: 'unknown' }, this.#checked(textOnlyCodec)).face
   }
 
+  /**
+   * The attributes of each composite type that was added: the one kind of type that may be altered into another under its
+   * OID, and of which the stream does not say when.
+   */
+  get composites(): ReadonlyMap<number, { readonly attributes: readonly CatalogAttribute[] }> {
+    return this.#composites
+  }
+
+  /** Says that a composite type was altered: its values are read as text from now on, inside other types too. */
+  distrust(oid: number): void {
+    const composite = this.#composites.get(oid)
+    if (composite !== undefined) composite.uncertainBelow = beyondEveryLsn
+  }
+
+  /**
+   * Says where the transaction committed whose values are read from now on: see {@link CatalogType.uncertainBelow}. Until
+   * it is said they are taken for later than all that is known.
+   */
+  at(commitLsn: bigint): void {
+    this.#commitLsn = commitLsn
+  }
+
   /** A type whose inner types are all known. */
   #make(type: CatalogType): Making {
     const inner = (oid: number | undefined) => this.#types.get(oid ?? 0)
@@ -185,7 +217,7 @@ export class TypeRegistry {
     if (subtype !== undefined) return this.#range(subtype)
     const range = inner(type.rangeOid)
     if (range !== undefined) return this.#multirange(range)
-    if (type.typtype === 'c' && type.attributes !== undefined) return this.#composite(type.oid, type.attributes)
+    if (type.typtype === 'c' && type.attributes !== undefined) return this.#composite(type, type.attributes)
     // an enum's binary form is its label
     const codec = type.typtype === 'e' ? textCodec : extensionCodec(type.output, type.send)
     return this.#checked(codec ?? textOnlyCodec)
@@ -206,10 +238,13 @@ export class TypeRegistry {
     return { codec: withPlain(multirangeCodec, codec), isArray: true, mayBeBytes, depth: depth + 1 }
   }
 
-  #composite(oid: number, attributes: NonNullable<CatalogType['attributes']>): Making {
+  #composite({ oid, uncertainBelow = 0n }: CatalogType, attributes: readonly CatalogAttribute[]): Making {
+    const composite: KnownComposite = { attributes, uncertainBelow }
+    this.#composites.set(oid, composite)
     const context = {
       sliceText: this.#sliceText,
       onMismatch: (why: string) => this.#mismatch(oid, why),
+      isUncertain: () => this.#commitLsn < composite.uncertainBelow,
       codecOf: (inner: number) => this.#types.get(inner)?.codec,
     }
     const known = attributes.map(({ name, typeOid }) => ({ name, typeOid, type: this.#types.get(typeOid)! }))

@@ -52,6 +52,33 @@ describe.each(testVersions())('binary transfer on PostgreSQL %i', (version) => {
     expect(JSON.stringify(log.lines())).toContain('price')
   })
 
+  test('goes on in text where a type has a binary form that is not exact, and the server is not in trouble', async () => {
+    await using source = await Source.make(await sharedServer(version), exact)
+    const log = recordingLogger()
+    const feed = source.follow({ binary: true, logger: log })
+    await feed.untilCopied()
+    await source.write('INSERT INTO exact (id) VALUES (1)')
+    await feed.untilMark(await source.mark())
+    await source.write('ALTER TABLE exact ADD COLUMN price money', 'INSERT INTO exact (id, price) VALUES (2, 1.50)')
+    const events = await feed.untilMark(await source.mark())
+    expect(events.filter(({ kind }) => kind === 'insert')).toMatchObject([{ new: { id: 2, price: '$1.50' } }])
+    await source.write('INSERT INTO exact (id, price) VALUES (3, 2)', "UPDATE exact SET t = 'x' WHERE id = 1")
+    const more = await feed.untilMark(await source.mark())
+    expect(more.filter(({ kind }) => kind === 'insert')).toMatchObject([{ new: { id: 3, price: '$2.00' } }])
+    expect(log.lines('warn')).toMatchObject([{ data: { table: 'public.exact', column: 'price', type: 'money' } }])
+  })
+
+  test('of a temporary slot is for the copy alone: its stream could not change to text later', async () => {
+    await using source = await Source.make(await sharedServer(version), `${exact}; ${fill}`)
+    const log = recordingLogger()
+    const feed = source.follow({ binary: true, temporary: true, logger: log })
+    await feed.untilCopied()
+    await source.write('ALTER TABLE exact ADD COLUMN price money', 'INSERT INTO exact (id, price) VALUES (0, 1.50)')
+    const events = await feed.untilMark(await source.mark())
+    expect(events.filter(({ kind }) => kind === 'insert')).toMatchObject([{ new: { id: 0, price: '$1.50' } }])
+    expect(JSON.stringify(log.lines('info'))).toContain('the slot is temporary')
+  })
+
   test('goes on in text, at its position, when a column of such a type is added later', async () => {
     await using source = await Source.make(await sharedServer(version), exact)
     const log = recordingLogger()
