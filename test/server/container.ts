@@ -1,4 +1,3 @@
-import { text } from 'node:stream/consumers'
 import { GenericContainer, getContainerRuntimeClient, type StartedTestContainer, Wait } from 'testcontainers'
 import { freePort } from '../../src/cli/embedded/free-port.ts'
 import { renderHba, renderSettings, type Settings } from '../../src/cli/embedded/server-files.ts'
@@ -109,14 +108,19 @@ class ContainerServer implements ServerHost {
   }
 
   async signal(name: 'SIGHUP' | (typeof stopSignals)[keyof typeof stopSignals]): Promise<void> {
-    // docker-entrypoint.sh replaces itself by the server, which so is process 1.
-    await this.#exec(['kill', `-${name.slice('SIG'.length)}`, '1'])
+    // docker-entrypoint.sh replaces itself by the server, which so is process 1. Not by exec: a `kill` inside is killed
+    // with the container, and may not live to say that it succeeded.
+    await (await this.#engine()).kill({ signal: name })
   }
 
   async ended(): Promise<void> {
-    const { container } = await getContainerRuntimeClient()
-    await container.getById(this.#container.getId()).wait()
+    await (await this.#engine()).wait()
     this.#running = false
+  }
+
+  /** The container as the engine's own interface has it, for what testcontainers' does not offer. */
+  async #engine() {
+    return (await getContainerRuntimeClient()).container.getById(this.#container.getId())
   }
 
   async query(sql: string): Promise<string> {
@@ -132,13 +136,26 @@ class ContainerServer implements ServerHost {
   }
 
   async readLog(): Promise<string> {
-    return await text(await this.#container.logs())
+    // testcontainers' own logs() follows them, and so ends with the container alone
+    const frames = await (await this.#engine()).logs({ follow: false, stdout: true, stderr: true })
+    return withoutFrames(frames)
   }
 
   async remove(): Promise<void> {
     await this.#container.stop({ timeout: 0, remove: true, removeVolumes: true })
     this.#running = false
   }
+}
+
+/** The engine sends each piece of output behind 8 bytes: which stream it is of, and in the last four how long it is. */
+function withoutFrames(frames: Buffer): string {
+  const pieces: Buffer[] = []
+  for (let at = 0; at + 8 <= frames.length; ) {
+    const begin = at + 8
+    at = begin + frames.readUInt32BE(at + 4)
+    pieces.push(frames.subarray(begin, at))
+  }
+  return Buffer.concat(pieces).toString()
 }
 
 function settingsText(plan: ServerPlan, settings: Settings): string {
