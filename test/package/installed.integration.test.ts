@@ -20,7 +20,7 @@ beforeAll(async () => {
 afterAll(() => installed[Symbol.asyncDispose]())
 
 test('a version of Node that is not installed is an error with the command that installs it', () => {
-  expect(() => testNodes('20,19')).toThrow(/names "19", which is not installed .* npm ci --prefix test\/nodes/)
+  expect(() => testNodes('19')).toThrow(/names "19", which is not installed .* npm ci --prefix test\/nodes/)
 })
 
 describe.each(testNodes())('Node $name', ({ bin }) => {

@@ -130,6 +130,8 @@ function welcomeLines({ uri, server }: ShopServer, { durationMs, rate }: DemoArg
   const walwire = programName()
   const writes =
     rate === 0 ? 'nobody writes to it but you' : `${plural(rate, 'transaction')} a second are written to it`
+  // tables that nothing alters while somebody copies them
+  const quiet = 'orders,order_items'
   const ends = durationMs === undefined ? 'until Ctrl-C' : `for ${durationText(durationMs)}`
   return [
     `the shop is open (after ${durationText(tookMs)}): ${writes}, ${ends}; then all of ${server.socketDir} goes`,
@@ -138,7 +140,7 @@ function welcomeLines({ uri, server }: ShopServer, { durationMs, rate }: DemoArg
     `  psql ${uri}`,
     `  psql ${uri} -c "UPDATE products SET price = 0 WHERE sku = 'SKU-0007'"`,
     'or follow it as well, for people or as JSON lines:',
-    `  ${walwire} follow ${uri} --publication mine --create-publication orders,stock --temporary --format pretty`,
+    `  ${walwire} follow ${uri} --publication mine --create-publication ${quiet} --temporary --format pretty`,
     `  ${walwire} follow ${uri} --publication shop --slot mine`,
     '',
   ]

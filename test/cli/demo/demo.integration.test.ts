@@ -6,7 +6,7 @@ import { stripVTControlCharacters } from 'node:util'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { waitUntil } from '../../server/index.ts'
 import { queryOnce } from '../../server/sql.ts'
-import { type Running, run, start } from '../command.ts'
+import { commandPath, type Running, run, start } from '../command.ts'
 
 // each boots a server without the tests' cache, and makes its shop
 vi.setConfig({ testTimeout: 120_000 })
@@ -79,7 +79,7 @@ test('everything is seen; others follow it as it says; Ctrl-C ends it within a s
   expect(options).toContain('--create-publication')
   const other = await run(['follow', uri, ...options.split(' '), '--snapshot', 'only'], { env: plain() })
   expect(other).toMatchObject({ code: 0, stderr: '' })
-  expect(other.stdout).toMatch(/^copied {3}orders {2}30,\d{3} rows in /m)
+  expect(other.stdout).toMatch(/^copied {3}orders {7}30,\d{3} rows in /m)
 
   const pressed = performance.now()
   running.signal('SIGINT')
@@ -118,4 +118,15 @@ test('interrupted or killed before the shop is open, it leaves nothing', async (
     await waitUntil('the folder to go', async () => (await readdir(folder)).length === 0)
     await waitUntil('the processes to end', async () => (await processes()).length === 0)
   }
+})
+
+test('it ends by itself when whoever started it is gone: npm, killed, would leave it behind', async () => {
+  const starter = `require('node:child_process').spawn(process.execPath, process.argv.slice(1), { stdio: 'inherit' })`
+  await using running = start([starter, commandPath, 'demo', '--rate', '0'], { script: '-e', env: plain() })
+  const uri = await uriOf(running)
+  running.signal('SIGKILL')
+  // when the demo, too, has let go of stdout
+  const { stdout } = await running.finished
+  expect(stdout).toContain('\nEnded by the end of the process that started it.\n  copied    ')
+  await nothingIsLeft(uri)
 })
