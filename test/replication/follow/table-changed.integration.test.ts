@@ -182,6 +182,19 @@ describe.each(testVersions())('a table that is changed between the slot and its 
     expect(copiedRows(copied, 'public.t')).toBe(100)
   })
 
+  test('under a temporary slot, which only the connection that made it may drop, is copied in a new snapshot too', async () => {
+    await using source = await Source.make(server, hundredRows)
+    const connection = beforeConnection(source.url, {
+      [firstCopy]: () => source.write('ALTER TABLE t ADD COLUMN a int'),
+    })
+    const reader = source.follow({ connection, temporary: true })
+    expect(copiedRows(await reader.untilCopied(), 'public.t')).toBe(100)
+    await source.write('INSERT INTO t VALUES (101)')
+    expect(await reader.untilMark(await source.mark())).toContainEqual(
+      expect.objectContaining({ kind: 'insert', new: { id: 101, n: null, a: null } }),
+    )
+  })
+
   test('every time, makes the feed give up after some attempts, and nothing is left behind', async () => {
     await using source = await Source.make(server, hundredRows)
     const always: Record<number, () => Promise<unknown>> = {}
