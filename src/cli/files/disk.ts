@@ -1,5 +1,6 @@
 import { type FileHandle, open, readFile, rename, stat, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { openNamedPipe } from './named-pipe.ts'
 
 /**
  * The few things that the command does with files. An interface, so that a test can end the world between any two of
@@ -54,7 +55,8 @@ export const nodeDisk: Disk = {
     }
   },
   async append(path) {
-    return await openFile(path, 'a')
+    const found = await stat(path).catch(undefinedIfMissing)
+    return found?.isFIFO() ? await openNamedPipe(path) : await openFile(path, 'a')
   },
   async replace(path) {
     return await openFile(path, 'w')

@@ -1,7 +1,9 @@
+import { execFile, execFileSync } from 'node:child_process'
 import { mkdtemp, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PassThrough, Writable } from 'node:stream'
+import { promisify } from 'node:util'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { nodeDisk } from '../../../src/cli/files/disk.ts'
@@ -9,6 +11,12 @@ import { FileOutput } from '../../../src/cli/files/file-output.ts'
 import { chunks, ReaderGone } from '../../../src/cli/files/output.ts'
 import { StreamOutput } from '../../../src/cli/files/stream-output.ts'
 import { silentLogger } from '../../../src/replication/logger.ts'
+
+let folder: string
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'walwire-output-'))
+})
+afterEach(() => rm(folder, { recursive: true }))
 
 describe('lines become pieces', () => {
   test('whatever their lengths, they are the lines, each with its line break', () => {
@@ -65,13 +73,10 @@ describe('a stream', () => {
 })
 
 describe('a file', () => {
-  let folder: string
   let path: string
-  beforeEach(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'walwire-output-'))
+  beforeEach(() => {
     path = join(folder, 'out.jsonl')
   })
-  afterEach(() => rm(folder, { recursive: true }))
   const content = () => readFile(path, 'utf8')
   const output = (beginAt?: number) => new FileOutput(nodeDisk, path, beginAt, silentLogger)
 
@@ -147,5 +152,28 @@ describe('a file', () => {
     await without.write(['x'])
     await without.sync()
     expect((await stat('/dev/null')).isFile()).toBe(false)
+  })
+})
+
+describe('a named pipe', () => {
+  let path: string
+  beforeEach(() => {
+    path = join(folder, 'pipe')
+    execFileSync('mkfifo', [path])
+  })
+
+  test('takes everything as it is read', async () => {
+    const output = new FileOutput(nodeDisk, path, undefined, silentLogger)
+    const reading = readFile(path, 'utf8')
+    await output.write(['a', 'x'.repeat(1_000_000)])
+    await output.sync()
+    await output.close()
+    expect(await reading).toBe(`a\n${'x'.repeat(1_000_000)}\n`)
+  })
+
+  test('that nobody reads does not keep the process from ending', async () => {
+    const disk = new URL('../../../dist/cli/files/disk.js', import.meta.url)
+    const program = `const { nodeDisk } = await import('${disk}'); nodeDisk.append('${path}'); setTimeout(process.exit, 300)`
+    await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program], { timeout: 10_000 })
   })
 })
