@@ -23,7 +23,7 @@ test.each(testVersions())(
     const inserted = reader.until('the row', ({ events }) => events.some(({ kind }) => kind === 'insert'))
     await waitUntil('the feed to look for the type', async () => {
       const looking = await observer`
-        SELECT FROM pg_stat_activity WHERE query LIKE '%rngmultitypid%' AND datname = current_database() AND pid <> pg_backend_pid()`
+        SELECT FROM pg_stat_activity WHERE query ~ 'rngmultitypid|pg_current_snapshot' AND datname = current_database() AND pid <> pg_backend_pid()`
       return looking.length > 0
     })
     await server.reload({ synchronous_standby_names: null })
