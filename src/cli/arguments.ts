@@ -113,3 +113,61 @@ export function readSeconds(option: string, given: string | undefined): number |
     `give --${option} 60, for example`,
   )
 }
+
+const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, min: 60_000, m: 60_000, h: 3_600_000 }
+/** The longest that a timer waits. */
+const mostMs = 0x7fff_ffff
+
+/** Reads a time with its unit, above 0 and no longer than a timer can wait. @throws {CommandError} `usage` */
+export function readDuration(option: string, given: string | undefined): number | undefined {
+  if (given === undefined) return undefined
+  const [, number, unit = 's'] = /^(\d+(?:\.\d+)?)\s*(ms|s|min|m|h)?$/.exec(given) ?? []
+  const ms = Number(number) * (unitMs[unit] ?? Number.NaN)
+  if (ms > 0 && ms <= mostMs) return ms
+  throw usageError(
+    `--${option} cannot be ${JSON.stringify(given)}`,
+    'it is a time above 0, like 10s, 1.5min or 2h, and 24 days at most',
+    `give --${option} 10s, for example`,
+  )
+}
+
+/** Which numbers an option takes. */
+export interface NumberRange {
+  /** Where it is not given. */
+  readonly standard: number
+  readonly least: number
+  readonly most: number
+  readonly whole?: boolean
+}
+
+/** Reads a number. @throws {CommandError} `usage` naming the range */
+export function readNumber(
+  option: string,
+  given: string | undefined,
+  { standard, least, most, whole = false }: NumberRange,
+): number {
+  if (given === undefined) return standard
+  const number = (whole ? /^\d+$/ : /^\d+(\.\d+)?$/).test(given) ? Number(given) : Number.NaN
+  if (number >= least && number <= most) return number
+  throw usageError(
+    `--${option} cannot be ${JSON.stringify(given)}`,
+    `it is a ${whole ? 'whole ' : ''}number from ${least} to ${most}`,
+    `give --${option} ${standard}, for example`,
+  )
+}
+
+/** Reads where the server is: the one argument, or `--url`. @throws {CommandError} `usage` */
+export function readUrl(command: string, given: SortedArguments): string | undefined {
+  const [positional, ...rest] = given.positionals
+  const url = given.value('url')
+  if (rest.length > 0 || (positional !== undefined && url !== undefined)) {
+    throw usageError(
+      'more than one URL is given',
+      `there are ${[...given.positionals, url].filter((one) => one !== undefined).length} arguments that name a server`,
+      `give one URL, and everything else as an option; see walwire ${command} --help`,
+    )
+  }
+  // an unset shell variable must not lead to whatever server the defaults name
+  if (positional === '') throw usageError('the URL is empty', 'nothing is in it', 'is a shell variable not set?')
+  return positional ?? url
+}

@@ -1,9 +1,10 @@
 import { follow } from '../../replication/follow.ts'
 import { CommandError } from '../command-error.ts'
 import { plainDiagnostics, writeToStderr } from '../diagnostics.ts'
+import { inServerWords } from '../embedded/boot-embedded.ts'
+import { commandBinaries } from '../embedded/command-binaries.ts'
 import { isFree } from '../embedded/free-port.ts'
 import type { InstalledBinaries } from '../embedded/installed-binaries.ts'
-import { ServerDidNotStart } from '../embedded/local-server.ts'
 import { exitCodes } from '../exit-code.ts'
 import { type Output, ReaderGone } from '../files/output.ts'
 import { StreamOutput } from '../files/stream-output.ts'
@@ -12,11 +13,9 @@ import { Delivery } from '../follow/delivery.ts'
 import { type Presentation, presentation } from '../follow/presentation.ts'
 import { pump } from '../follow/pump.ts'
 import { watchSignals } from '../follow/signals.ts'
-import { oneLine } from '../one-line.ts'
 import { durationText, plural } from '../pretty/quantities.ts'
 import { print } from '../print.ts'
 import { type DemoArguments, readDemoArguments, sortDemoArguments } from './demo-arguments.ts'
-import { demoBinaries } from './demo-binaries.ts'
 import { demoHelp } from './demo-options.ts'
 import { DemoTally } from './demo-tally.ts'
 import { watchParent } from './parent-watch.ts'
@@ -32,7 +31,7 @@ export async function demoCommand(argv: readonly string[]): Promise<number> {
     return exitCodes.done
   }
   const parsed = readDemoArguments(given)
-  const binaries = demoBinaries()
+  const binaries = commandBinaries({ command: 'demo', instead: 'follow a server that is there: walwire follow --help' })
   if (parsed.port !== undefined && !(await isFree(parsed.port))) throw portTaken(parsed.port)
   // the demo's server is the only one that anything here may mean
   for (const name of Object.keys(process.env)) if (name.startsWith('PG')) delete process.env[name]
@@ -43,7 +42,7 @@ export async function demoCommand(argv: readonly string[]): Promise<number> {
   try {
     await demo(parsed, binaries, stop)
   } catch (error) {
-    if (!stop.aborted && !(error instanceof ReaderGone)) throw foreseen(error)
+    if (!stop.aborted && !(error instanceof ReaderGone)) throw inServerWords(error, 'demo')
   } finally {
     signals.dispose()
     parent.dispose()
@@ -159,17 +158,5 @@ function portTaken(port: number): CommandError {
     what: 'the server of the demo was not started',
     why: `something else listens on port ${port} of 127.0.0.1, or it may not be used`,
     hint: 'give another --port, or leave it out',
-  })
-}
-
-/** A server that does not start is no riddle: its log says why. */
-function foreseen(error: unknown): unknown {
-  if (!(error instanceof ServerDidNotStart)) return error
-  const said = error.log.split('\n').filter((line) => /FATAL|ERROR|could not/.test(line))
-  return new CommandError('server_failed', {
-    what: 'the server of the demo did not start',
-    why: oneLine(said.at(-1) ?? error.log) || 'it said nothing',
-    hint: 'mend this and run it again',
-    cause: error,
   })
 }

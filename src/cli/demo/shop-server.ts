@@ -1,32 +1,17 @@
-import { randomBytes } from 'node:crypto'
-import { mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
 import { Connection } from '../../protocol/connection.ts'
 import { resolveConnection } from '../../protocol/resolve-connection.ts'
 import { orAbort } from '../abortable.ts'
-import { borrowBinaries } from '../embedded/binaries-copy.ts'
-import { makeDataFolder } from '../embedded/data-folder.ts'
+import { bootEmbedded, newPassword, passingSettings } from '../embedded/boot-embedded.ts'
 import type { InstalledBinaries } from '../embedded/installed-binaries.ts'
-import { bootIn, LocalServer } from '../embedded/local-server.ts'
-import { type Settings, scramHba } from '../embedded/server-files.ts'
-import { serverUser } from '../embedded/server-user.ts'
-import { enterableTmpdir } from '../embedded/temporary-folder.ts'
+import type { LocalServer } from '../embedded/local-server.ts'
+import type { Settings } from '../embedded/server-files.ts'
 import { shopRows, shopSchema, shopTables } from './shop-schema.ts'
 
 const settings: Settings = {
-  wal_level: 'logical',
-  max_connections: 30,
-  max_wal_senders: 10,
-  max_replication_slots: 10,
+  ...passingSettings,
   // a slot that is made from a second terminal and forgotten must not fill the disk
   max_slot_wal_keep_size: '1GB',
   max_wal_size: '512MB',
-  // the data lives as long as the demo
-  fsync: false,
-  full_page_writes: false,
-  password_encryption: 'scram-sha-256',
-  timezone: 'UTC',
-  log_timezone: 'UTC',
 }
 
 /** How the shop's owner connects: no superuser, but with REPLICATION. */
@@ -57,26 +42,7 @@ export async function openShop(
   options: { seed: number; port: number | undefined; signal: AbortSignal; onBooted: () => Promise<void> },
 ): Promise<ShopServer> {
   const { seed, port, signal } = options
-  const superuser = { name: 'postgres', password: newPassword() }
-  const [parent, user] = await Promise.all([enterableTmpdir(), serverUser()])
-  const { version } = binaries
-  const server = await bootIn({
-    parent,
-    prefix: 'walwire-demo-',
-    user,
-    port,
-    signal,
-    async furnish(folder) {
-      const native = join(folder, 'native')
-      await mkdir(native)
-      await borrowBinaries({ native: binaries.native, target: native, folder, signal })
-      signal.throwIfAborted()
-      await makeDataFolder({ bin: join(native, 'bin'), folder, superuser, user, signal })
-      return join(native, 'bin')
-    },
-    server: (place) =>
-      new LocalServer({ version, superuser: superuser.name, settings, hba: scramHba, tls: undefined }, place),
-  })
+  const { server, superuser } = await bootEmbedded({ binaries, prefix: 'walwire-demo-', settings, port, signal })
   const connection: ShopConnection = {
     host: server.host,
     port: String(server.port),
@@ -125,8 +91,4 @@ async function runAs(connection: ShopConnection, statements: readonly string[], 
   } finally {
     session.destroy()
   }
-}
-
-function newPassword(): string {
-  return randomBytes(9).toString('hex')
 }

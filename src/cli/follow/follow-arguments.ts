@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { formatLsn, parseLsn } from '../../protocol/lsn.ts'
-import { oneOf, readSeconds, type SortedArguments, sortArguments, usageError } from '../arguments.ts'
+import { oneOf, readSeconds, readUrl, type SortedArguments, sortArguments, usageError } from '../arguments.ts'
 import { type LogLevel, logLevels } from '../diagnostics.ts'
 import { temporaryPath } from '../files/checkpoint.ts'
 import { lockPath } from '../files/checkpoint-lock.ts'
@@ -63,7 +63,7 @@ export function readFollowArguments(given: SortedArguments): FollowArguments {
   const createPublication = given.value('create-publication')
   const format = readFormat(given)
   const parsed: FollowArguments = {
-    url: readUrl(given),
+    url: readUrl('follow', given),
     publications: [...new Set(given.values('publication'))].sort(),
     slot: given.value('slot'),
     snapshot: oneOf('snapshot', given.value('snapshot') ?? 'initial', ['initial', 'never', 'only']),
@@ -187,21 +187,6 @@ function refuseWithPretty({ checkpoint, values, binary }: FollowArguments): void
 
 function readFormat(given: SortedArguments): FollowArguments['format'] {
   return oneOf('format', given.value('format') ?? 'jsonl', ['jsonl', 'pretty'])
-}
-
-function readUrl(given: SortedArguments): string | undefined {
-  const [positional, ...rest] = given.positionals
-  const url = given.value('url')
-  if (rest.length > 0 || (positional !== undefined && url !== undefined)) {
-    throw usageError(
-      'more than one URL is given',
-      `there are ${[...given.positionals, url].filter((one) => one !== undefined).length} arguments that name a server`,
-      'give one URL, and everything else as an option; see walwire follow --help',
-    )
-  }
-  // an unset shell variable must not lead to whatever server the defaults name
-  if (positional === '') throw usageError('the URL is empty', 'nothing is in it', 'is a shell variable not set?')
-  return positional ?? url
 }
 
 function readLsnOr(option: string, word: string, given: string | undefined): string | undefined {

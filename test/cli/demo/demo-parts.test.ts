@@ -3,11 +3,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { CommandError } from '../../../src/cli/command-error.ts'
-import { demoBinaries } from '../../../src/cli/demo/demo-binaries.ts'
 import { DemoTally } from '../../../src/cli/demo/demo-tally.ts'
 import { programName } from '../../../src/cli/demo/program-name.ts'
+import { commandBinaries } from '../../../src/cli/embedded/command-binaries.ts'
 import { exitCodeOf } from '../../../src/cli/exit-code.ts'
 import { batchOf, begin, commit, deleteOf, insertOf, products, stock, updateOf } from '../pretty/events.ts'
+
+const demo = { command: 'demo', instead: 'follow a server that is there' }
 
 describe('the binaries', () => {
   let folder: string
@@ -18,7 +20,7 @@ describe('the binaries', () => {
 
   function missing(): unknown {
     try {
-      return demoBinaries([join(folder, 'package.json')])
+      return commandBinaries(demo, [join(folder, 'package.json')])
     } catch (error) {
       return error
     }
@@ -43,7 +45,7 @@ describe('the binaries', () => {
   })
 
   test('are found beside walwire', () => {
-    expect(demoBinaries().version).toBe(17)
+    expect(commandBinaries(demo).version).toBe(17)
   })
 })
 
