@@ -16,6 +16,10 @@ const commands: Readonly<Record<string, Command>> = {
     summary: 'snapshot the tables of a publication, and follow them',
     load: async () => (await import('./follow/follow-command.ts')).followCommand,
   },
+  fuzz: {
+    summary: 'try random values of every type, and compare all ways that they can take',
+    load: async () => (await import('./fuzz/fuzz-command.ts')).fuzzCommand,
+  },
   demo: {
     summary: 'boot a server with a small live shop on it, and follow it',
     load: async () => (await import('./demo/demo-command.ts')).demoCommand,

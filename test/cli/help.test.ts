@@ -2,10 +2,12 @@ import { describe, expect, test } from 'vitest'
 import { demoHelp, demoOptionKinds, demoOptions } from '../../src/cli/demo/demo-options.ts'
 import { followHelp } from '../../src/cli/follow/follow-help.ts'
 import { followOptionKinds, followOptions } from '../../src/cli/follow/follow-options.ts'
+import { fuzzHelp, fuzzOptionKinds, fuzzOptions } from '../../src/cli/fuzz/fuzz-options.ts'
 import type { CommandOption, OptionSections } from '../../src/cli/option-help.ts'
 
 const commands: readonly [name: string, help: string, sections: OptionSections, known: readonly string[]][] = [
   ['follow', followHelp, followOptions, Object.keys(followOptionKinds)],
+  ['fuzz', fuzzHelp, fuzzOptions, Object.keys(fuzzOptionKinds)],
   ['demo', demoHelp, demoOptions, Object.keys(demoOptionKinds)],
 ]
 

@@ -1,3 +1,4 @@
+import { extensions, madeTypes } from '../../../../src/cli/fuzz/forms/made-types.ts'
 import { PgArray } from '../../../../src/decoder/types/pg-array.ts'
 import { PgRange } from '../../../../src/decoder/types/pg-range.ts'
 
@@ -338,21 +339,4 @@ export const goldens: readonly Golden[] = [
 ]
 
 /** Types that are not built in, for the values above. */
-export const definitions = `
-  CREATE TYPE mood AS ENUM ('so-so', 'good');
-  CREATE DOMAIN share AS int4;
-  CREATE DOMAIN deeper AS share CHECK (value > 0);
-  CREATE DOMAIN pair AS int4[];
-  CREATE TYPE address AS (a int, b text, c text, d text, e text, f text, g text);
-  CREATE DOMAIN checked AS address CHECK ((value).a > 0);
-  CREATE TYPE floats AS RANGE (subtype = float8);
-  CREATE TYPE shares AS RANGE (subtype = share, multirange_type_name = sharesmulti);
-  CREATE TYPE words AS RANGE (subtype = text, collation = "C");
-  CREATE TYPE mood_of AS (now mood, before mood[]);
-  CREATE TYPE item AS (home address, gone int, boxes box[], size floats, part share, price numeric, doc jsonb);
-  ALTER TYPE item DROP ATTRIBUTE gone;
-  CREATE TYPE hostile AS ("__proto__" text, "a""b" text);
-  CREATE TYPE nothing AS ();
-  CREATE TYPE alone AS (a text);
-  CREATE EXTENSION citext; CREATE EXTENSION hstore; CREATE EXTENSION ltree; CREATE EXTENSION cube; CREATE EXTENSION seg;
-  CREATE EXTENSION isn; CREATE EXTENSION intarray;`
+export const definitions = [...madeTypes, ...extensions.map((name) => `CREATE EXTENSION ${name}`)].join('; ')

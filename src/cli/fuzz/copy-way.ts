@@ -1,0 +1,79 @@
+import { copyBinaryLayout, isCopyTrailer, skipCopyHeader } from '../../decoder/copy-binary.ts'
+import { copyTextLayout } from '../../decoder/copy-text.ts'
+import { Cursor, type Field, type RowReader, rowReader } from '../../decoder/row-reader.ts'
+import { sliceUtf8 } from '../../decoder/text.ts'
+import { int4Codec } from '../../decoder/types/integer.ts'
+import { backendTag } from '../../protocol/backend.ts'
+import type { Connection } from '../../protocol/connection.ts'
+import type { TriedColumn, TriedTable } from './tables.ts'
+
+/** The values of a table's columns, by the number of their row. */
+export type Columns = readonly (readonly unknown[])[]
+
+/** Copies a table as the snapshot does, in text format: the server's own texts, and the values that walwire reads in them. */
+export async function copyText(
+  connection: Connection,
+  table: TriedTable,
+): Promise<{ readonly texts: Columns; readonly values: Columns }> {
+  const readers = [
+    reader(copyTextLayout, table, () => ({ read: sliceUtf8 })),
+    reader(copyTextLayout, table, ({ pgType }) => ({ read: pgType.readText })),
+  ] as const
+  const [texts, values] = await copy(connection, table, readers, 'text')
+  return { texts: texts ?? [], values: values ?? [] }
+}
+
+/** The same in binary format, as values. */
+export async function copyBinary(connection: Connection, table: TriedTable): Promise<Columns> {
+  const fields = ({ pgType }: TriedColumn) => ({ read: pgType.readText, readBinary: pgType.readBinary })
+  const [values] = await copy(connection, table, [reader(copyBinaryLayout, table, fields)], 'binary')
+  return values ?? []
+}
+
+function reader(
+  layout: typeof copyTextLayout,
+  table: TriedTable,
+  fieldOf: (column: TriedColumn) => Omit<Field, 'name'>,
+): RowReader {
+  const { readText: read, readBinary } = int4Codec
+  const fields = [
+    { name: 'row_number', read, readBinary },
+    ...table.columns.map((column) => ({ name: column.name, ...fieldOf(column) })),
+  ]
+  return rowReader(layout, fields, new Cursor(), table.name)
+}
+
+/** Reads each row with each of the readers. */
+async function copy(
+  connection: Connection,
+  table: TriedTable,
+  readers: readonly RowReader[],
+  format: 'text' | 'binary',
+): Promise<Columns[]> {
+  const names = table.columns.map(({ name }) => name)
+  const read = readers.map((readRow) => ({ readRow, columns: names.map((): unknown[] => []) }))
+  const { framer } = connection
+  await connection.copy(
+    `COPY public.${table.name} (${['row_number', ...names].join(', ')}) TO STDOUT (FORMAT ${format})`,
+  )
+  let begun = format === 'text'
+  for (;;) {
+    while (framer.next()) {
+      if (framer.tag !== backendTag.CopyData) {
+        if (connection.sideMessage() === 'handled') continue
+        await connection.endCopy()
+        return read.map(({ columns }) => columns)
+      }
+      const { bytes, end } = framer
+      const start = begun ? framer.start : skipCopyHeader(bytes, framer.start, end)
+      begun = true
+      if (format === 'binary' && (start === end || isCopyTrailer(bytes, start, end))) continue
+      for (const { readRow, columns } of read) {
+        const row = readRow(bytes, start, end)
+        const at = Number(row.row_number)
+        for (const [index, name] of names.entries()) columns[index]![at] = row[name]
+      }
+    }
+    if (!(await connection.more())) throw await connection.ended
+  }
+}

@@ -1,0 +1,76 @@
+import { randomInt } from 'node:crypto'
+import type { ResolvedConnection } from '../../protocol/connection-options.ts'
+import { resolveConnection } from '../../protocol/resolve-connection.ts'
+import { watchParent } from '../demo/parent-watch.ts'
+import { plainDiagnostics, writeToStderr } from '../diagnostics.ts'
+import { bootEmbedded, inServerWords, passingSettings } from '../embedded/boot-embedded.ts'
+import { commandBinaries } from '../embedded/command-binaries.ts'
+import { exitCodes } from '../exit-code.ts'
+import { StreamOutput } from '../files/stream-output.ts'
+import { watchSignals } from '../follow/signals.ts'
+import { print } from '../print.ts'
+import { type FuzzArguments, readFuzzArguments, sortFuzzArguments } from './fuzz-arguments.ts'
+import { fuzzHelp } from './fuzz-options.ts'
+import { loadPackages } from './fuzz-packages.ts'
+import { ProgressLine } from './progress-line.ts'
+
+/** Runs `walwire fuzz`, and gives the exit code. */
+export async function fuzzCommand(argv: readonly string[]): Promise<number> {
+  const given = sortFuzzArguments(argv)
+  if (given.has('help')) {
+    await print(fuzzHelp)
+    return exitCodes.done
+  }
+  const parsed = readFuzzArguments(given)
+  const postgres = await loadPackages()
+  // what they are imported by must not be loaded before they are known to be there
+  const { fuzz } = await import('./fuzz.ts')
+  const signals = watchSignals()
+  const parent = watchParent()
+  const stop = AbortSignal.any([signals.stop, parent.gone])
+  const { logger } = plainDiagnostics('warn', writeToStderr)
+  try {
+    await using server = await openServer(parsed, stop)
+    const seed = parsed.seed ?? randomInt(2 ** 32)
+    const output = new StreamOutput(process.stdout)
+    const progress = new ProgressLine(process.stderr)
+    const parts = { postgres, server: server.connection, logger, stop, output, progress }
+    const mismatches = await fuzz({ ...parsed, seed }, parts)
+    return mismatches > 0 ? exitCodes.failed : exitCodes.done
+  } catch (error) {
+    if (stop.aborted) return exitCodes.done
+    throw inServerWords(error, 'fuzzer')
+  } finally {
+    signals.dispose()
+    parent.dispose()
+  }
+}
+
+/** The server that was named, or one that ends with this. */
+async function openServer(
+  { url }: FuzzArguments,
+  signal: AbortSignal,
+): Promise<AsyncDisposable & { connection: ResolvedConnection }> {
+  if (url !== undefined) {
+    return { connection: await resolveConnection(url), async [Symbol.asyncDispose]() {} }
+  }
+  const binaries = commandBinaries({ command: 'fuzz', instead: 'name a server that is there: walwire fuzz URL' })
+  // the server that is booted is the only one that anything here may mean
+  for (const name of Object.keys(process.env)) if (name.startsWith('PG')) delete process.env[name]
+  await print(`walwire fuzz: PostgreSQL ${binaries.packageVersion.split('-')[0]} boots in a temporary folder\n`)
+  const { server, superuser } = await bootEmbedded({
+    binaries,
+    prefix: 'walwire-fuzz-',
+    settings: passingSettings,
+    signal,
+  })
+  const connection = await resolveConnection({
+    host: server.host,
+    port: server.port,
+    user: superuser.name,
+    password: superuser.password,
+    dbname: 'postgres',
+    sslmode: 'disable',
+  })
+  return { connection, [Symbol.asyncDispose]: () => server.remove() }
+}

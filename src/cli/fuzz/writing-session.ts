@@ -1,0 +1,114 @@
+import { setImmediate as turn } from 'node:timers/promises'
+import type postgres from 'postgres'
+import type { ResolvedConnection } from '../../protocol/connection-options.ts'
+import { sessionSettings } from '../../protocol/startup.ts'
+import type { Cell } from './batch.ts'
+import { type CopyFormat, copyRows } from './copy-rows.ts'
+import type { PostgresModule } from './fuzz-packages.ts'
+
+/** Rows for one table. */
+export interface WrittenTable {
+  readonly name: string
+  /** Their names, and their cells in the same order. */
+  readonly columns: readonly string[]
+  readonly cells: readonly (readonly Cell[])[]
+  readonly format: CopyFormat
+}
+
+/** A session of the driver `postgres`, which writes what walwire reads: another's work, so that no mistake is made twice. */
+export class WritingSession {
+  readonly #sql: postgres.Sql
+  readonly #session: postgres.ReservedSql
+
+  private constructor(sql: postgres.Sql, session: postgres.ReservedSql) {
+    this.#sql = sql
+    this.#session = session
+  }
+
+  /** Connects to where a walwire connection would. */
+  static async open(postgres: PostgresModule, resolved: ResolvedConnection): Promise<WritingSession> {
+    const { endpoint, user, dbname, password, sslmode, tls } = resolved
+    if (endpoint.kind === 'custom') throw new Error('the driver postgres opens its sockets itself')
+    const sql = postgres({
+      ...(endpoint.kind === 'unix' ? { path: endpoint.path } : { host: endpoint.host, port: endpoint.port }),
+      user,
+      database: dbname,
+      password: async () => (await password()) ?? '',
+      ssl: tls === undefined ? false : sslmode === 'prefer' ? 'prefer' : tls,
+      max: 1,
+      onnotice: () => {},
+      connection: { ...sessionSettings, search_path: 'public', application_name: 'walwire fuzz' },
+    })
+    try {
+      return new WritingSession(sql, await sql.reserve())
+    } catch (error) {
+      await sql.end({ timeout: 0 })
+      throw error
+    }
+  }
+
+  /** Runs a statement, or several without rows. */
+  async run(statement: string): Promise<readonly Readonly<Record<string, unknown>>[]> {
+    return await this.#session.unsafe(statement)
+  }
+
+  /**
+   * Writes rows in one transaction, which empties the tables first.
+   *
+   * @returns whether the server took them; if not, the tables are as they were
+   */
+  async write(tables: readonly WrittenTable[]): Promise<boolean> {
+    if (tables.length === 0) return true
+    return await this.#transaction(`BEGIN; TRUNCATE ${tables.map(({ name }) => name).join(', ')}`, tables, 'COMMIT')
+  }
+
+  /** Whether the server would take rows. The table stays as it is. */
+  takes(table: WrittenTable): Promise<boolean> {
+    return this.#transaction('BEGIN', [table], 'ROLLBACK')
+  }
+
+  async #transaction(begin: string, tables: readonly WrittenTable[], end: 'COMMIT' | 'ROLLBACK'): Promise<boolean> {
+    await this.run(begin)
+    for (const { name, columns, format, cells } of tables) {
+      const list = ['row_number', ...columns].join(', ')
+      if (!(await this.#copy(`COPY ${name} (${list}) FROM STDIN (FORMAT ${format})`, copyRows(format, cells)))) {
+        await this.run('ROLLBACK')
+        return false
+      }
+    }
+    await this.run(end)
+    return true
+  }
+
+  /**
+   * The driver says nothing when a copy fails whose data are all sent. So a statement follows each, which fails in a
+   * transaction that has failed; it must not be sent before the copy's end was.
+   */
+  async #copy(statement: string, rows: Uint8Array): Promise<boolean> {
+    const stream = await this.#session.unsafe(statement).writable()
+    stream.on('error', () => {})
+    await new Promise<void>((sent) => stream.write(rows, () => sent()))
+    stream.end()
+    await turn()
+    try {
+      await this.run('SELECT')
+      return true
+    } catch (error) {
+      if (sqlstateOf(error) === transactionAborted) return false
+      throw error
+    }
+  }
+
+  /** Ends the session at once. */
+  async close(): Promise<void> {
+    await this.#sql.end({ timeout: 0 })
+  }
+}
+
+/** SQLSTATE in_failed_sql_transaction. */
+const transactionAborted = '25P02'
+
+/** The SQLSTATE of an error of the driver's. */
+export function sqlstateOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
+}
