@@ -150,7 +150,15 @@ export async function imitateEngine(): Promise<ImitatedEngine> {
         return { body: { StatusCode: 0 } }
       },
     ],
-    [/^GET \/containers\/(\w+)\/logs$/, async (id) => ({ frames: (await known(id).server?.readLog()) ?? '' })],
+    [
+      /^GET \/containers\/(\w+)\/logs$/,
+      async (id, _, query) => {
+        const { server } = known(id)
+        // a log that is followed ends with the container
+        if (query.get('follow') === 'true') await server?.ended()
+        return { frames: (await server?.readLog()) ?? '' }
+      },
+    ],
     [
       /^POST \/containers\/(\w+)\/stop$/,
       async (id) => {
