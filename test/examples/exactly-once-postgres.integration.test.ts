@@ -5,9 +5,9 @@ import { Chance, seedFrom } from '../end-to-end/random.ts'
 import { sourceRows } from '../end-to-end/source-rows.ts'
 import { testVersions, waitUntil } from '../server/index.ts'
 import { endExample, startExample } from './example.ts'
-import { keyedTables, openKeyedShop } from './keyed-shop.ts'
+import { openKeyedShop } from './keyed-shop.ts'
 
-vi.setConfig({ testTimeout: 180_000 })
+vi.setConfig({ testTimeout: 300_000 })
 
 const version = testVersions().at(-1)
 
@@ -31,7 +31,7 @@ test('killed in the copy and after it while sessions write: the destination equa
   /** Starts it, and kills it some time after something has come. */
   const kill = async (what: string, hasCome: () => Promise<boolean>) => {
     await using running = startExample('exactly-once-postgres', env)
-    await waitUntil(what, async () => running.child.exitCode !== null || (await hasCome()))
+    await waitUntil(what, async () => running.child.exitCode !== null || (await hasCome()), 60_000)
     // an end of its own would not be one by a kill
     expect(running.child.exitCode, running.stderr).toBe(null)
     await new Promise((done) => setTimeout(done, chance.oneOf([0, 2, 50])))
@@ -42,7 +42,7 @@ test('killed in the copy and after it while sessions write: the destination equa
   await kill('rows to be copied', async () => (await position())?.phase === 'snapshot' && (await copied()) > 0)
   expect((await position())?.phase).toBe('snapshot')
   await kill('the copy to be over', async () => (await position())?.phase === 'stream')
-  for (let times = 0; times < 6; times++) {
+  for (let times = 0; times < 4; times++) {
     const before = (await position())?.lsn
     if (times === 1) await source.truncate('codes')
     await kill('something to be followed', async () => (await position())?.lsn !== before)
@@ -51,16 +51,8 @@ test('killed in the copy and after it while sessions write: the destination equa
 
   await source.addLast()
   await using running = startExample('exactly-once-postgres', env)
-  await waitUntil('the last change', async () => (await copy`SELECT FROM accounts WHERE id = -1`).length === 1, 60_000)
+  await waitUntil('the last change', async () => (await copy`SELECT FROM accounts WHERE id = -1`).length === 1, 120_000)
   await endExample(running)
-  for (const table of keyedTables) {
-    const [there, here] = [await sourceRows(destination, table), await sourceRows(source.url, table)]
-    expect(here.length, table).toBeGreaterThan(0)
-    expect(there.length, table).toBe(here.length)
-    expect(
-      there.findIndex((row, at) => row !== here[at]),
-      table,
-    ).toBe(-1)
-  }
+  await source.isEqualTo((table) => sourceRows(destination, table))
   await copy.end()
 })

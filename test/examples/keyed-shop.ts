@@ -1,6 +1,8 @@
 import postgres from 'postgres'
+import { expect } from 'vitest'
 import { type BusyShop, furnish, openBusyShop } from '../end-to-end/busy-shop.ts'
 import type { Chance } from '../end-to-end/random.ts'
+import { sourceRows } from '../end-to-end/source-rows.ts'
 import { bootServer, type TestServer } from '../server/index.ts'
 
 /** The tables of the busy shop that have a key, and are not truncated all the time: a copy of them comes to its end. */
@@ -15,6 +17,8 @@ export interface KeyedShop extends AsyncDisposable {
   truncate(table: (typeof keyedTables)[number]): Promise<void>
   /** Adds a row that nothing comes after, once the shop was stopped: the account -1. */
   addLast(): Promise<void>
+  /** Fails where the rows of a table that were made of the source's changes are not the source's. */
+  isEqualTo(rowsOf: (table: string) => readonly string[] | Promise<readonly string[]>): Promise<void>
 }
 
 /** Opens it, on a server of its own, since its sessions keep transactions open. */
@@ -34,6 +38,17 @@ export async function openKeyedShop(version: number | undefined, chance: Chance)
     },
     async addLast() {
       await sql`INSERT INTO accounts (id) VALUES (-1)`
+    },
+    async isEqualTo(rowsOf) {
+      for (const table of keyedTables) {
+        const [there, here] = [await rowsOf(table), await sourceRows(url, table)]
+        expect(here.length, table).toBeGreaterThan(0)
+        expect(there.length, table).toBe(here.length)
+        // a difference of megabytes is not to be printed
+        const differing = here.findIndex((row, at) => row !== there[at])
+        expect(`${there[differing]?.slice(0, 500)}`, table).toBe(`${here[differing]?.slice(0, 500)}`)
+        expect(differing, table).toBe(-1)
+      }
     },
     async [Symbol.asyncDispose]() {
       await shop.stop().catch(() => {})
