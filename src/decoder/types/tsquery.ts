@@ -59,6 +59,7 @@ type Node = Lexeme | Operator
 function readNodes(bytes: Uint8Array, start: number, end: number, sliceText: SliceText): Node[] {
   if (end - start < 4) fail('the number of nodes is missing', 0)
   const count = int32At(bytes, start)
+  if (count < 0) fail(`it says ${count} nodes`, 0)
   const nodes: Node[] = []
   let at = start + 4
   for (let index = 0; index < count; index++) {

@@ -23,6 +23,7 @@ function makeCodec(sliceText: SliceText): Codec<string> {
     readBinary: (bytes, start, end) => {
       if (end - start < 4) fail('the number of lexemes is missing', 0)
       const count = int32At(bytes, start)
+      if (count < 0) fail(`it says ${count} lexemes`, 0)
       let text = ''
       let at = start + 4
       for (let index = 0; index < count; index++) {

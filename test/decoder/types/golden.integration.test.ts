@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { CatalogType } from '../../../src/decoder/types/catalog-type.ts'
 import { builtinOids } from '../../../src/decoder/types/names.ts'
+import { PgArray } from '../../../src/decoder/types/pg-array.ts'
+import { PgRange } from '../../../src/decoder/types/pg-range.ts'
 import { bootServer, testVersions } from '../../server/index.ts'
 import { definitions, goldens } from './golden/cases.ts'
 import { type Form, readRecorded, writeRecorded } from './golden/recorded.ts'
@@ -93,6 +95,63 @@ describe.skipIf(records).each(testVersions())('PostgreSQL %i', (version) => {
         expect(type.encodeBinary?.(value), `${name} ${literal}`).toEqual(form.binary)
       }
     }
+  })
+
+  test('reads arrays of every type, with NULLs and from another lower bound', { timeout: 120_000 }, async () => {
+    const decoder = new TextDecoder()
+    const known = readRecorded().values.map(({ forms }) => forms.some(({ versions }) => versions.includes(version)))
+    const names = new Set(goldens.map(([name]) => name).filter((name) => !name.endsWith('[]')))
+    for (const name of names) {
+      const values = goldens.flatMap(([type, literal, value = literal], index) =>
+        type === name && known[index] === true ? [value] : [],
+      )
+      const type = await oracle.type(`${name}[]`)
+      const given = values.map((value) => new PgArray([value, null, value], [0]))
+      const written = given.map((array) => type.encodeText(array))
+      if (!type.binaryExact) {
+        const texts = (await oracle.output(`${name}[]`, written)).map((text) => decoder.decode(text))
+        expect(texts, name).toEqual(written)
+        expect(texts.map((text) => readInPlace(type.readText, text))).toStrictEqual(given)
+        continue
+      }
+      for (const [index, { text, binary }] of (await oracle.forms(`${name}[]`, written)).entries()) {
+        expect(text, name).toBe(written[index])
+        expect(readInPlace(type.readText, text), text).toStrictEqual(given[index])
+        expect(readInPlace(type.readBinary ?? String, binary ?? ''), text).toStrictEqual(given[index])
+        expect(type.encodeBinary?.(given[index]), text).toEqual(binary)
+      }
+    }
+  })
+
+  test('reads what PgArray and PgRange print as the same value, be they read or made by hand', async () => {
+    const printed = goldens.filter(([, , value]) => value instanceof PgArray || value instanceof PgRange)
+    expect(printed.length).toBeGreaterThanOrEqual(20)
+    for (const [name, literal, made] of printed) {
+      const type = await oracle.type(name)
+      const [form] = await oracle.forms(name, [literal])
+      const read = readInPlace(type.readText, form?.text ?? '')
+      for (const text of [`${read}`, `${made}`]) {
+        expect((await oracle.forms(name, [text]))[0], `${name} ${text}`).toEqual(form)
+      }
+    }
+  })
+
+  test.each<[string, unknown, string?]>([
+    ['text[]', new PgArray(['a "b"\\', null, 'NULL', '', '{}', ' c,d'], [-1])],
+    ['bool[]', new PgArray([true, false, null], [2]), '[2:4]={t,f,NULL}'],
+    ['float8[]', new PgArray([-0, Number.NaN, 1e300, -Infinity], [0]), '[0:3]={-0,NaN,1e+300,-Infinity}'],
+    ['int8[]', new PgArray([[2n ** 63n - 1n], [0n]], [0, 0]), '[0:1][0:0]={{9223372036854775807},{0}}'],
+    ['bytea[]', new PgArray([Uint8Array.of(0, 255)], [3]), '[3:3]={"\\\\x00ff"}'],
+    ['box[]', new PgArray(['(2,2),(1,1)', '(1,1),(0,0)'], [0], ';'), '[0:1]={(2,2),(1,1);(1,1),(0,0)}'],
+    ['int4range[]', new PgArray([new PgRange(1, 5), PgRange.empty()], [0]), '[0:1]={"[1,5)",empty}'],
+    ['tstzrange', new PgRange('2026-01-01 00:00:00+00', null), '["2026-01-01 00:00:00+00",)'],
+    ['words', new PgRange('a,b', 'c"d\\ ', '[]')],
+    ['alone[]', new PgArray([{ a: 'x "y"' }, { a: null }], [5])],
+  ])('reads a %s that a program made, %o', async (name, value, expected) => {
+    const type = await oracle.type(name)
+    const [form] = await oracle.forms(name, [`${value}`])
+    expect(form?.text).toBe(expected ?? type.encodeText(value))
+    expect(readInPlace(type.readText, form?.text ?? '')).toStrictEqual(value)
   })
 
   test('a "char" above 127, which PostgreSQL 14 sends as a byte that is no UTF-8', async () => {
