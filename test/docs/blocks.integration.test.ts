@@ -81,7 +81,7 @@ class Session {
 
   async #runProgram(block: Block, notes: Notes): Promise<void> {
     expect(this.#programs.mistakesIn(block)).toEqual([])
-    if (notes.onlyParsed !== undefined) return
+    if (notes.whyNotRun !== undefined) return
     const script = `exec '${process.execPath}' '${this.#programs.scriptOf(block)}'`
     if (notes.given === undefined) return await this.#runCommands(script, notes)
     const commands = this.#start(script)
@@ -95,8 +95,8 @@ class Session {
     await this.forgetSlots()
   }
 
-  async #runCommands(lines: string, { goesOn, exitCode, onlyParsed }: Notes): Promise<void> {
-    if (onlyParsed !== undefined) {
+  async #runCommands(lines: string, { goesOn, exitCode, whyNotRun }: Notes): Promise<void> {
+    if (whyNotRun !== undefined) {
       expect(isShell(lines)).toBe(true)
       return
     }

@@ -22,6 +22,8 @@ function isKnownNpm(verb, args) {
       return args.length > 0 && args.every((arg) => arg === '--save-dev' || packages.includes(arg))
     case 'ci':
       return args.length === 0 || (args[0] === '--prefix' && exists(args[1], 'package-lock.json') && args.length === 2)
+    case 'pack':
+      return args.length === 0
     case 'test':
       return args.length === 0 || (args[0] === '--' && areVitestArguments(args.slice(1)))
     case 'start':

@@ -18,8 +18,8 @@ export interface Notes {
   readonly given: string | undefined
   /** What a JSON text is an example of. */
   readonly like: string | undefined
-  /** Not run, with the reason; a shell only looks whether it could be. */
-  readonly onlyParsed: string | undefined
+  /** Why it is not run: a program is only compiled, and a shell only looks whether it could run it. */
+  readonly whyNotRun: string | undefined
 }
 
 const patterns: Readonly<Record<keyof Notes, RegExp>> = {
@@ -31,7 +31,7 @@ const patterns: Readonly<Record<keyof Notes, RegExp>> = {
   fromVersion: /^from PostgreSQL (\d+)$/,
   given: /^given (\w+)$/,
   like: /^like a (\w+)$/,
-  onlyParsed: /^only parsed: (.+)$/,
+  whyNotRun: /^only (?:compiled|parsed): (.+)$/,
 }
 
 /** @throws Error for words that nothing understands */
@@ -51,6 +51,6 @@ export function notesOf({ document, line, note }: Block): Notes {
     fromVersion: Number(said.get('fromVersion') ?? 0),
     given: said.get('given'),
     like: said.get('like'),
-    onlyParsed: said.get('onlyParsed'),
+    whyNotRun: said.get('whyNotRun'),
   }
 }
