@@ -6,6 +6,7 @@ import { follow, parsePosition, toJsonLine } from 'walwire'
 import { keepFollowing } from '../keep-following.mjs'
 
 const path = env.OUTPUT ?? 'events.jsonl'
+const mark = Buffer.from('{"position":')
 
 await keepFollowing(async (signal) => {
   const file = await open(path, 'a+')
@@ -39,16 +40,23 @@ await keepFollowing(async (signal) => {
  * @param {import('node:fs/promises').FileHandle} file
  */
 async function recover(file) {
-  const { size } = await file.stat()
-  let end = 0
+  let read = 0
   let kept = 0
   let position
-  for await (const line of file.readLines({ start: 0, autoClose: false })) {
-    end += Buffer.byteLength(line) + 1
-    // the last line may lack its end
-    if (end > size || !line.startsWith('{"position":')) continue
-    kept = end
-    position = parsePosition(JSON.parse(line).position)
+  let rest = Buffer.alloc(0)
+  for await (const chunk of file.createReadStream({ start: 0, autoClose: false, highWaterMark: 1024 * 1024 })) {
+    const bytes = Buffer.concat([rest, chunk])
+    let begin = 0
+    // by bytes: the readline of Node 24 ends lines at U+2028 too, which may be in a value
+    for (let end = bytes.indexOf('\n'); end !== -1; end = bytes.indexOf('\n', begin)) {
+      const line = bytes.subarray(begin, end)
+      begin = end + 1
+      if (!line.subarray(0, mark.length).equals(mark)) continue
+      kept = read + begin
+      position = parsePosition(JSON.parse(line.toString()).position)
+    }
+    read += begin
+    rest = bytes.subarray(begin)
   }
   await file.truncate(kept)
   return position

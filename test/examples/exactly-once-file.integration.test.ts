@@ -1,10 +1,12 @@
 import { appendFile, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import postgres from 'postgres'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { Chance, seedFrom } from '../end-to-end/random.ts'
 import { Replica } from '../end-to-end/replica.ts'
-import { testVersions, waitUntil } from '../server/index.ts'
+import { testNodes } from '../package/nodes.ts'
+import { sharedServer, testVersions, waitUntil } from '../server/index.ts'
 import { endExample, startExample } from './example.ts'
 import { openKeyedShop } from './keyed-shop.ts'
 
@@ -32,9 +34,13 @@ test('killed in the copy and after it, and cut in the middle of a line: the tabl
   const kill = async (bytes: number) => {
     await using running = startExample('exactly-once-file', env)
     const before = await size()
-    await waitUntil('something to be written', async () => {
-      return running.child.exitCode !== null || Math.abs((await size()) - before) > bytes
-    })
+    await waitUntil(
+      'something to be written',
+      async () => {
+        return running.child.exitCode !== null || Math.abs((await size()) - before) > bytes
+      },
+      60_000,
+    )
     expect(running.child.exitCode, running.stderr).toBe(null)
     running.signal('SIGKILL')
     await running.finished
@@ -64,4 +70,45 @@ test('killed in the copy and after it, and cut in the middle of a line: the tabl
   await writeFile(events, lines.filter((line) => !line.startsWith('{"position":')).join('\n'))
   const replica = await Replica.of(events)
   await source.isEqualTo((table) => replica.rows(table))
+})
+
+test.each(testNodes())('a value with a line separator of Unicode cuts nothing off, on Node $name', async ({ bin }) => {
+  const server = await sharedServer(version)
+  const source = await server.createDatabase()
+  const sql = postgres(source, { max: 1, onnotice: () => {} })
+  await sql`CREATE TABLE notes (id int PRIMARY KEY, note text)`
+  await sql`CREATE PUBLICATION shop FOR TABLE notes`
+  await sql`INSERT INTO notes VALUES (1, ${'a\u2028{"position":1}\u2029b'})`
+  const output = join(folder, 'events.jsonl')
+  const slot = `example_${process.pid}`
+  const text = async () => await readFile(output, 'utf8').catch(() => '')
+  const followUntil = async (id: number) => {
+    await using running = startExample(
+      'exactly-once-file',
+      { SOURCE: source, OUTPUT: output, SLOT: slot },
+      join(bin, 'node'),
+    )
+    await waitUntil(`row ${id}`, async () => {
+      const lines = (await text()).split('\n')
+      const row = lines.findIndex((line) => line.includes(`"new":{"id":"${id}"`))
+      return row !== -1 && lines.slice(row).some((line) => line.startsWith('{"position":'))
+    })
+    await endExample(running)
+    return await text()
+  }
+  const before = await followUntil(1)
+  await sql`INSERT INTO notes VALUES (2, 'b')`
+  const after = await followUntil(2)
+  expect(after.slice(0, before.length)).toBe(before)
+  expect(after.match(/"kind":"(snapshot|insert)"/g)).toHaveLength(2)
+  await waitUntil(
+    'the slot to be free',
+    async () =>
+      (
+        await sql`
+    SELECT FROM pg_replication_slots WHERE slot_name = ${slot} AND active`
+      ).length === 0,
+  )
+  await sql`SELECT pg_drop_replication_slot(${slot})`
+  await sql.end()
 })

@@ -2,8 +2,8 @@ import { fileURLToPath } from 'node:url'
 import { type Running, start } from '../cli/command.ts'
 
 /** Starts an example as its readme says. */
-export function startExample(name: string, env: Record<string, string>): Running {
-  return start([], { script: fileURLToPath(new URL(`../../examples/${name}/main.mjs`, import.meta.url)), env })
+export function startExample(name: string, env: Record<string, string>, node = process.execPath): Running {
+  return start([], { script: fileURLToPath(new URL(`../../examples/${name}/main.mjs`, import.meta.url)), env, node })
 }
 
 /** Ends it as a terminal or a service manager would. */

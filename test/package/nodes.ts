@@ -23,7 +23,7 @@ export function testNodes(list = process.env.WALWIRE_TEST_NODES): TestNode[] {
     try {
       const manifest = nodes.resolve(`node${major}-${platform}/package.json`)
       const { version }: { version: string } = nodes(manifest)
-      return { name: `v${version}`, bin: join(dirname(manifest), 'bin') }
+      return { name: version.replace(/^v?/, 'v'), bin: join(dirname(manifest), 'bin') }
     } catch (cause) {
       throw new Error(
         `WALWIRE_TEST_NODES names ${JSON.stringify(major)}, which is not installed for ${platform}. ` +
