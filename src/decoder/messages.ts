@@ -20,6 +20,9 @@ export interface BeginMessage {
   readonly xid: number
 }
 
+/** Where the fields of Begin are, counted from its tag. */
+export const beginLayout = { finalLsn: 1, commitTime: 9, xid: 17 } as const
+
 export function decodeBegin(reader: Reader): BeginMessage {
   const message: BeginMessage = {
     kind: 'begin',

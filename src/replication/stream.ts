@@ -1,5 +1,5 @@
 import { performance } from 'node:perf_hooks'
-import { decodeBegin, decodeRelation, type RelationMessage } from '../decoder/messages.ts'
+import { beginLayout, decodeRelation, type RelationMessage } from '../decoder/messages.ts'
 import type { PgoutputDecoder } from '../decoder/pgoutput.ts'
 import type { TypeRegistry } from '../decoder/types/registry.ts'
 import { backendTag } from '../protocol/backend.ts'
@@ -221,8 +221,9 @@ export class Stream {
         return
       }
       if (bytes[body] === beginTag) {
-        const { finalLsn, xid } = decodeBegin(new Reader(bytes, body + 1, end, 'Begin'))
-        const answer = this.#parts.checkTypes(finalLsn, xid)
+        const finalLsn = body + beginLayout.finalLsn
+        const commitLsn = lsnFromHalves(word(bytes, finalLsn), word(bytes, finalLsn + 4))
+        const answer = this.#parts.checkTypes(commitLsn, word(bytes, body + beginLayout.xid))
         if (answer !== undefined) {
           const begin = new Uint8Array(bytes.subarray(body, end))
           const proceed = () => decoder.read(begin, 0, begin.length, assembler)
