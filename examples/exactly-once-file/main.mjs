@@ -47,7 +47,7 @@ async function recover(file) {
   for await (const chunk of file.createReadStream({ start: 0, autoClose: false, highWaterMark: 1024 * 1024 })) {
     const bytes = Buffer.concat([rest, chunk])
     let begin = 0
-    // by bytes: the readline of Node 24 ends lines at U+2028 too, which may be in a value
+    // by bytes, since the file is cut by them
     for (let end = bytes.indexOf('\n'); end !== -1; end = bytes.indexOf('\n', begin)) {
       const line = bytes.subarray(begin, end)
       begin = end + 1
