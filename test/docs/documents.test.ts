@@ -60,6 +60,11 @@ describe.each(documents)('%s', (document) => {
     expect(broken).toEqual([])
   })
 
+  test('has no comment behind a command, which zsh would hand to it where somebody types it', () => {
+    const commands = blocksOf(document).filter(({ language }) => language === 'sh')
+    expect(commands.flatMap(({ text }) => text.split('\n')).filter((line) => /\S.*\s#/.test(line))).toEqual([])
+  })
+
   test('says nothing of any machine that it was written on', () => {
     expect(readDocument(document)).not.toMatch(/(?<![\w.])\/(work|root|home)\/|\/tmp\/wt/)
   })
