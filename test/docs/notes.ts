@@ -6,6 +6,10 @@ export interface Notes {
   readonly goesOn: boolean
   /** What goes on is interrupted before. */
   readonly afterCtrlC: boolean
+  /** What goes on is killed before. */
+  readonly afterKill: boolean
+  /** The last program, or the last commands, are started once more before. */
+  readonly again: boolean
   /** The exit code that the commands end with. */
   readonly exitCode: number
   /** The output of the commands, or program, before. */
@@ -25,6 +29,8 @@ export interface Notes {
 const patterns: Readonly<Record<keyof Notes, RegExp>> = {
   goesOn: /^goes on$/,
   afterCtrlC: /^after Ctrl-C$/,
+  afterKill: /^after kill -9$/,
+  again: /^run again$/,
   exitCode: /^fails with (\d)$/,
   printed: /^printed$/,
   drawing: /^a drawing$/,
@@ -45,6 +51,8 @@ export function notesOf({ document, line, note }: Block): Notes {
   return {
     goesOn: said.has('goesOn'),
     afterCtrlC: said.has('afterCtrlC'),
+    afterKill: said.has('afterKill'),
+    again: said.has('again'),
     exitCode: Number(said.get('exitCode') ?? 0),
     printed: said.has('printed'),
     drawing: said.has('drawing'),

@@ -25,6 +25,8 @@ export class Session {
   readonly #bin: string
   readonly #programs: Programs
   #commands: Commands | undefined
+  /** What {@link #commands} run. */
+  #lines = ''
 
   private constructor(server: TestServer, folder: string, programs: Programs) {
     this.#server = server
@@ -61,6 +63,8 @@ export class Session {
   async run(block: Block): Promise<void> {
     const notes = notesOf(block)
     if (notes.afterCtrlC) await this.#interrupt()
+    if (notes.afterKill) await this.#kill()
+    if (notes.again) this.#start(this.#lines)
     switch (block.language) {
       case 'ts':
         return await this.#runProgram(block, notes)
@@ -92,8 +96,7 @@ export class Session {
     })
     await Promise.race([failed, givens[notes.given]?.meanwhile(this.#sql)])
     failed.catch(() => {})
-    commands.kill()
-    await commands.ended
+    await this.#kill()
     await this.#forgetSlots()
   }
 
@@ -118,6 +121,7 @@ export class Session {
 
   #start(lines: string): Commands {
     this.#commands?.kill()
+    this.#lines = lines
     const env = { DATABASE_URL: this.#url }
     this.#commands = runInShell(lines, { cwd: this.#folder, bin: this.#bin, env })
     return this.#commands
@@ -128,6 +132,14 @@ export class Session {
     if (commands === undefined) throw new Error('there is nothing that goes on')
     commands.interrupt()
     expect(await commands.ended, commands.said).toBe(0)
+  }
+
+  /** The server notices by itself, in a moment. */
+  async #kill(): Promise<void> {
+    this.#commands?.kill()
+    await this.#commands?.ended
+    const active = async () => (await this.#sql`SELECT 1 FROM pg_replication_slots WHERE active`).length
+    await waitUntil('the slots to be free', async () => (await active()) === 0)
   }
 
   /** One by one, since some may not be in a transaction with others. Those of newer servers fail on older ones. */
@@ -167,8 +179,6 @@ export class Session {
 
   /** A killed program leaves its slot, which the next block would find. */
   async #forgetSlots(): Promise<void> {
-    const active = async () => (await this.#sql`SELECT 1 FROM pg_replication_slots WHERE active`).length
-    await waitUntil('the slots to be free', async () => (await active()) === 0)
     await this.#sql`SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots`
     await this.#sql`DROP SCHEMA IF EXISTS destination CASCADE`
     await this.#sql`CREATE SCHEMA destination`
