@@ -447,6 +447,22 @@ test("a delete's key has the columns of the key alone: the others were sent as N
 })
 
 describe('a relation', () => {
+  test('is the same object in the next stream where it is described the same, and unknown until it is', () => {
+    const former = newDecoder()
+    const [same, other] = [textTable('id*', 'a'), { ...textTable('id*', 'b'), oid: oid + 1, name: 'other' }]
+    const relations = [former.define(same), former.define(other)]
+    const next = new PgoutputDecoder({ protoVersion: 1, former })
+    const insert = encodeInsert(oid, tuple('1', 'x'))
+    expect(() => next.decode(insert)).toThrow('was not described before')
+    expect(next.define(textTable('id*', 'a'))).toBe(relations[0])
+    expect(next.decode(insert)).toMatchObject({ kind: 'insert', new: { id: '1', a: 'x' } })
+    const altered = next.define({ ...other, columns: textTable('id*', 'c').columns })
+    expect(altered).not.toBe(relations[1])
+    const last = new PgoutputDecoder({ protoVersion: 1, former: next })
+    expect([last.define(same), last.define({ ...other, columns: altered.columns })]).toEqual([relations[0], altered])
+    expect(last.define(same)).toBe(relations[0])
+  })
+
   test('stays the same object when the server says it again without a difference', () => {
     const decoder = newDecoder()
     const first = decoder.define(textTable('id*', 'note'))
