@@ -84,8 +84,7 @@ export class Bench {
       }
       taken.push({ table: sheet.table, cells: withoutCells(sheet.cells, places) })
     }
-    if (!(await writing.write(taken.map(writtenTable))))
-      throw new Error('the server takes single values and not all of them')
+    if (!(await writing.write(taken.map(writtenTable)))) throw severalRefused()
     return { sheets: taken, refusals }
   }
 
@@ -119,44 +118,43 @@ export class Bench {
   /** Writes what walwire made of the values, and has the server compare it with what it has. */
   async #echo(sheets: readonly Sheet[], seen: readonly SeenColumn[][], echoes: readonly Echo[]): Promise<Finding[]> {
     const { writing } = this.#parts
-    const findings: Finding[] = []
-    for (const format of ['text', 'binary'] as const) {
-      const written = echoes.flatMap(({ table, encoded }, index) => echoOf(table, encoded, format, index))
-      const refused: CellPlace[][] = written.map(() => [])
-      if (!(await writing.write(written.map(({ rows }) => rows)))) {
-        for (const [index, { rows }] of written.entries()) refused[index] = await refusedPlaces(writing, rows)
-        const taken = written.map(({ rows }, index) => ({
-          ...rows,
-          cells: withoutCells(rows.cells, refused[index] ?? []),
-        }))
-        if (!(await writing.write(taken))) throw new Error('the server takes single values and not all of them')
-      }
-      for (const [index, { table, rows, sheet }] of written.entries()) {
-        const where = format === 'text' ? 'encodeText' : 'encodeBinary'
-        const places = refused[index] ?? []
-        const isRefused = new Set(places.map(({ column, row }) => `${column} ${row}`))
-        const others = (await differing(writing, table, rows.name)).filter(
-          // what walwire did not write was reported already
-          ({ column, row }) => rows.cells[column]?.[row] != null && !isRefused.has(`${column} ${row}`),
-        )
-        const problemsOf = (at: number): Problem[] => {
-          const problem =
-            (verdict: string) =>
-            ({ column, row }: CellPlace): Problem[] =>
-              column === at ? [{ row, where, gave: `${showForm(rows.cells[column]?.[row] ?? null)}, ${verdict}` }] : []
-          return [
-            ...places.flatMap(problem('which the server does not take')),
-            ...others.flatMap(problem('which the server reads as another value')),
-          ]
-        }
-        for (const [at, column] of table.columns.entries()) {
-          const texts = columnAt(seen[sheet] ?? [], at).texts
-          findings.push(...findingsOf(column.type, sheets[sheet]?.cells[at] ?? [], texts, problemsOf(at)))
-        }
-      }
+    const written = echoes.flatMap((echo, sheet) => echoRows(echo, sheet))
+    const refused: CellPlace[][] = written.map(() => [])
+    if (!(await writing.write(written.map(({ rows }) => rows)))) {
+      for (const [index, { rows }] of written.entries()) refused[index] = await refusedPlaces(writing, rows)
+      const taken = written.map(({ rows }, index) => ({
+        ...rows,
+        cells: withoutCells(rows.cells, refused[index] ?? []),
+      }))
+      if (!(await writing.write(taken))) throw severalRefused()
     }
-    return findings
+    const others = await differing(writing, written)
+    return written.flatMap(({ table, rows, sheet }, index) => {
+      const places = refused[index] ?? []
+      const isRefused = new Set(places.map(({ column, row }) => `${column} ${row}`))
+      const misread = (others[index] ?? []).filter(
+        // what walwire did not write was reported already
+        ({ column, row }) => rows.cells[column]?.[row] != null && !isRefused.has(`${column} ${row}`),
+      )
+      const problem = ({ column, row }: CellPlace, verdict: string): Problem => ({
+        row,
+        where: rows.format === 'text' ? 'encodeText' : 'encodeBinary',
+        gave: `${showForm(rows.cells[column]?.[row] ?? null)}, ${verdict}`,
+      })
+      return table.columns.flatMap(({ type }, at) => {
+        const here = ({ column }: CellPlace) => column === at
+        const problems = [
+          ...places.filter(here).map((place) => problem(place, 'which the server does not take')),
+          ...misread.filter(here).map((place) => problem(place, 'which the server reads as another value')),
+        ]
+        return findingsOf(type, sheets[sheet]?.cells[at] ?? [], columnAt(seen[sheet] ?? [], at).texts, problems)
+      })
+    })
   }
+}
+
+function severalRefused(): Error {
+  return new Error('the server takes each of the values alone, and not all of them')
 }
 
 /** A table's values, written again. */
@@ -170,29 +168,37 @@ export function echoTable(table: TriedTable, format: 'text' | 'binary'): string 
   return `${table.name}_${format}`
 }
 
-function echoOf(table: TriedTable, encoded: readonly Encoded[], format: 'text' | 'binary', sheet: number) {
-  if (format === 'binary' && !table.exact) return []
-  const rows: WrittenTable = {
-    name: echoTable(table, format),
-    columns: table.columns.map(({ name }) => name),
-    cells: encoded.map(({ texts, binaries }) => (format === 'text' ? texts : (binaries ?? texts.map(() => null)))),
-    format,
-  }
-  return [{ table, rows, sheet }]
+/** Rows of a table that were written again in one of the formats. */
+interface EchoRows {
+  readonly table: TriedTable
+  /** The index of the table's sheet. */
+  readonly sheet: number
+  readonly rows: WrittenTable
 }
 
-/** Asks the server where two tables differ. */
-async function differing(writing: WritingSession, table: TriedTable, echo: string): Promise<CellPlace[]> {
-  const same = table.columns.map(({ name, isSame }) => `(${isSame(`a.${name}`, `b.${name}`)})`)
-  const list = same.map((expression, index) => `CASE WHEN ${expression} THEN NULL ELSE ${index} END`)
-  const rows = await writing.run(
-    `SELECT a.row_number, array_remove(ARRAY[${list.join(', ')}], NULL) AS columns
-    FROM ${table.name} a JOIN ${echo} b USING (row_number) WHERE NOT (${same.join(' AND ')})`,
-  )
-  return rows.flatMap((row): CellPlace[] => {
-    const columns: readonly unknown[] = Array.isArray(row.columns) ? row.columns : []
-    return columns.map((column) => ({ column: Number(column), row: Number(row.row_number) }))
+function echoRows({ table, encoded }: Echo, sheet: number): EchoRows[] {
+  const columns = table.columns.map(({ name }) => name)
+  const texts = encoded.map((column) => column.texts)
+  const binaries = encoded.map((column) => column.binaries ?? column.texts.map(() => null))
+  const inText: WrittenTable = { name: echoTable(table, 'text'), columns, cells: texts, format: 'text' }
+  const inBinary: WrittenTable = { name: echoTable(table, 'binary'), columns, cells: binaries, format: 'binary' }
+  return [inText, ...(table.exact ? [inBinary] : [])].map((rows) => ({ table, sheet, rows }))
+}
+
+/** Asks the server where tables differ from what was written again of them. */
+async function differing(writing: WritingSession, written: readonly EchoRows[]): Promise<CellPlace[][]> {
+  const queries = written.map(({ table, rows }, index) => {
+    const same = table.columns.map(({ name, isSame }) => `(${isSame(`a.${name}`, `b.${name}`)})`)
+    const list = same.map((expression, column) => `CASE WHEN ${expression} THEN NULL ELSE ${column} END`)
+    return `SELECT ${index} AS echo, a.row_number, array_remove(ARRAY[${list.join(', ')}], NULL) AS columns
+      FROM ${table.name} a JOIN ${rows.name} b USING (row_number) WHERE NOT (${same.join(' AND ')})`
   })
+  const places: CellPlace[][] = written.map(() => [])
+  for (const { echo, row_number: row, columns } of await writing.run(queries.join('\nUNION ALL '))) {
+    const indexes: readonly unknown[] = Array.isArray(columns) ? columns : []
+    places[Number(echo)]?.push(...indexes.map((column) => ({ column: Number(column), row: Number(row) })))
+  }
+  return places
 }
 
 function refusedPlaces(writing: WritingSession, rows: WrittenTable): Promise<CellPlace[]> {

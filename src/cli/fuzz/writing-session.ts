@@ -82,7 +82,8 @@ export class WritingSession {
 
   /**
    * The driver says nothing when a copy fails whose data are all sent. So a statement follows each, which fails in a
-   * transaction that has failed; it must not be sent before the copy's end was.
+   * transaction that has failed; it must not be sent before the copy's end was. Nor may the next copy begin before that:
+   * the driver sends a CopyFail after every copy, which must find none.
    */
   async #copy(statement: string, rows: Uint8Array): Promise<boolean> {
     const stream = await this.#session.unsafe(statement).writable()
