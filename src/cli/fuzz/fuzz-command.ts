@@ -1,18 +1,22 @@
 import { randomInt } from 'node:crypto'
-import type { ResolvedConnection } from '../../protocol/connection-options.ts'
+import type { ConnectionInput } from '../../protocol/connection-options.ts'
 import { resolveConnection } from '../../protocol/resolve-connection.ts'
 import { watchParent } from '../demo/parent-watch.ts'
-import { plainDiagnostics, writeToStderr } from '../diagnostics.ts'
 import { bootEmbedded, inServerWords, passingSettings } from '../embedded/boot-embedded.ts'
 import { commandBinaries } from '../embedded/command-binaries.ts'
 import { exitCodes } from '../exit-code.ts'
 import { StreamOutput } from '../files/stream-output.ts'
 import { watchSignals } from '../follow/signals.ts'
 import { print } from '../print.ts'
+import { fuzz } from './fuzz.ts'
 import { type FuzzArguments, readFuzzArguments, sortFuzzArguments } from './fuzz-arguments.ts'
 import { fuzzHelp } from './fuzz-options.ts'
 import { loadPackages } from './fuzz-packages.ts'
 import { ProgressLine } from './progress-line.ts'
+import { tryShareInThread } from './share-threads.ts'
+
+/** The server has its share of two cores too, which is small. */
+const threads = 2
 
 /** Runs `walwire fuzz`, and gives the exit code. */
 export async function fuzzCommand(argv: readonly string[]): Promise<number> {
@@ -22,20 +26,25 @@ export async function fuzzCommand(argv: readonly string[]): Promise<number> {
     return exitCodes.done
   }
   const parsed = readFuzzArguments(given)
-  const postgres = await loadPackages()
-  // what they are imported by must not be loaded before they are known to be there
-  const { fuzz } = await import('./fuzz.ts')
+  // said here rather than by each thread
+  await loadPackages()
   const signals = watchSignals()
   const parent = watchParent()
   const stop = AbortSignal.any([signals.stop, parent.gone])
-  const { logger } = plainDiagnostics('warn', writeToStderr)
   try {
     await using server = await openServer(parsed, stop)
     const seed = parsed.seed ?? randomInt(2 ** 32)
-    const output = new StreamOutput(process.stdout)
-    const progress = new ProgressLine(process.stderr)
-    const parts = { postgres, server: server.connection, logger, stop, output, progress }
-    const mismatches = await fuzz({ ...parsed, seed }, parts)
+    const mismatches = await fuzz(
+      { ...parsed, seed },
+      {
+        description: (await resolveConnection(server.connection)).description,
+        stop,
+        output: new StreamOutput(process.stdout),
+        progress: new ProgressLine(process.stderr),
+        shares: threads,
+        tryShare: (request, watch) => tryShareInThread(server.connection, request, watch, stop),
+      },
+    )
     return mismatches > 0 ? exitCodes.failed : exitCodes.done
   } catch (error) {
     if (stop.aborted) return exitCodes.done
@@ -50,9 +59,9 @@ export async function fuzzCommand(argv: readonly string[]): Promise<number> {
 async function openServer(
   { url }: FuzzArguments,
   signal: AbortSignal,
-): Promise<AsyncDisposable & { connection: ResolvedConnection }> {
+): Promise<AsyncDisposable & { connection: ConnectionInput }> {
   if (url !== undefined) {
-    return { connection: await resolveConnection(url), async [Symbol.asyncDispose]() {} }
+    return { connection: url, async [Symbol.asyncDispose]() {} }
   }
   const binaries = commandBinaries({ command: 'fuzz', instead: 'name a server that is there: walwire fuzz URL' })
   // the server that is booted is the only one that anything here may mean
@@ -64,13 +73,13 @@ async function openServer(
     settings: passingSettings,
     signal,
   })
-  const connection = await resolveConnection({
+  const connection: ConnectionInput = {
     host: server.host,
     port: server.port,
     user: superuser.name,
     password: superuser.password,
     dbname: 'postgres',
     sslmode: 'disable',
-  })
+  }
   return { connection, [Symbol.asyncDispose]: () => server.remove() }
 }

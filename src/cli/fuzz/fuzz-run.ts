@@ -8,7 +8,7 @@ import { type ShrunkFinding, shrink } from './shrink.ts'
 import type { Tally } from './tally.ts'
 
 /** Values of each type in one transaction: enough that the statements around them do not count. */
-export const rowsInRound = 100
+export const rowsInRound = 200
 
 /** How long a {@link tryValues} goes on, and with what. */
 export interface RunPlan {

@@ -1,77 +1,80 @@
-import type { ResolvedConnection } from '../../protocol/connection-options.ts'
-import type { Logger } from '../../replication/logger.ts'
-import { orAbort } from '../abortable.ts'
 import type { Output } from '../files/output.ts'
-import type { FuzzedType } from './forms/fuzzed-types.ts'
-import { chooseTypes, type FuzzArguments } from './fuzz-arguments.ts'
-import { createFuzzDatabase } from './fuzz-database.ts'
-import type { PostgresModule } from './fuzz-packages.ts'
-import { shrinkFindings, tryValues } from './fuzz-run.ts'
-import type { ProgressLine } from './progress-line.ts'
-import { findingLines, lastLine, refusalLine, tableLines } from './report.ts'
-import { Tally } from './tally.ts'
-import type { AlterType } from './watched-types.ts'
-import { openWorkplace } from './workplace.ts'
+import type { FuzzArguments } from './fuzz-arguments.ts'
+import type { Progress, ProgressLine } from './progress-line.ts'
+import { lastLine, tableLines } from './report.ts'
+import type { ShareRequest, ShareResult } from './share.ts'
 
 /** What a run is given. */
 export interface FuzzParts {
-  readonly postgres: PostgresModule
-  readonly server: ResolvedConnection
-  readonly logger: Logger
+  /** The server, for people. */
+  readonly description: string
   readonly stop: AbortSignal
   /** Where the report goes. */
   readonly output: Output
   readonly progress: ProgressLine
-  /** Breaks a type: for a test that wants to see it found. */
-  readonly alter?: AlterType
+  /** How many shares are worked on at once. */
+  readonly shares: number
+  readonly tryShare: (request: ShareRequest, watch: ShareWatch) => Promise<ShareResult>
+}
+
+/** Who wants to know how a share goes. */
+export interface ShareWatch {
+  readonly onDatabase: (name: string) => void
+  readonly onProgress: (progress: Progress) => void
 }
 
 /**
- * Tries values in a database of its own, and reports.
+ * Tries values of all types, shared out, and reports.
  *
  * @returns how many values differ
  */
 export async function fuzz(
-  { types: wanted, runs, durationMs, seed }: FuzzArguments & { readonly seed: number },
-  { postgres, server, logger, stop, output, progress, alter }: FuzzParts,
+  { types, runs, durationMs, seed }: FuzzArguments & { readonly seed: number },
+  { description, stop, output, progress, shares, tryShare }: FuzzParts,
 ): Promise<number> {
-  await using database = await createFuzzDatabase(server)
   await output.write([
-    `walwire fuzz: ${server.description}, in a database of its own, ${database.name}, with two publications and two temporary slots; all goes at the end`,
+    `walwire fuzz: ${description}, in databases of its own, with two publications and two temporary slots each; all goes at the end`,
   ])
-  const tally = new Tally()
-  const over = durationMs === undefined ? undefined : AbortSignal.timeout(durationMs)
-  const missing: string[] = []
-  const shrunk = await untilStopped(stop, async () => {
-    const choose = (types: readonly FuzzedType[]) => chooseTypes(wanted, types)
-    const { connection } = database
-    const opening = openWorkplace({ postgres, connection, choose, alter, logger, signal: stop })
-    await using workplace = await orAbort(opening, stop)
-    const { bench, types } = workplace
-    tally.begin(types.map(({ name }) => name))
-    missing.push(...workplace.missing)
-    await tryValues(bench, tally, { seed, types, runs, over, stop }, (state) => progress.tell(state))
-    return await shrinkFindings(bench, tally, stop)
-  })
+  const states: Progress[] = []
+  const count = types === undefined ? shares : Math.min(shares, Math.ceil(types.length / 2))
+  const work = Array.from({ length: count }, (_, index) =>
+    tryShare(
+      { types, runs, durationMs, seed, share: { index, of: count } },
+      {
+        onDatabase: (name) => void output.write([`  database ${name}`]),
+        onProgress: (state) => {
+          states[index] = { values: state.values, mismatches: state.mismatches }
+          progress.tell(sumOf(states))
+        },
+      },
+    ),
+  )
+  // none is left alone with its database when another one fails
+  const settled = await Promise.allSettled(work)
   progress.erase()
-  const findings = shrunk ?? tally.firstFindings.map(({ finding }) => ({ ...finding, shrinks: 0 }))
+  const results = settled.map((outcome) => {
+    if (outcome.status === 'rejected') throw outcome.reason
+    return outcome.value
+  })
+  const tallies = results.flatMap((result) => result.tallies).sort((a, b) => a.place - b.place)
+  const total = { ...sumOf(tallies), types: tallies }
+  const missing = results[0]?.missing ?? []
   await output.write([
-    ...(tally.values === 0 ? [] : [...tableLines(tally.types), '']),
+    ...(total.values === 0 ? [] : [...tableLines(tallies), '']),
     ...(missing.length === 0 ? [] : [`not tried, since these extensions cannot be made: ${missing.join(', ')}`, '']),
-    ...tally.firstRefusals.flatMap((refusal) => [refusalLine(refusal), '']),
-    ...findings.flatMap((finding) => [...findingLines(finding, seed), '']),
+    ...results.flatMap(({ refusals }) => refusals.flatMap((line) => [line, ''])),
+    ...results.flatMap(({ findings }) => findings.flatMap((lines) => [...lines, ''])),
     ...(stop.aborted ? [`ended by ${stop.reason}`] : []),
-    lastLine(tally, seed),
+    lastLine(total, seed),
   ])
-  return tally.mismatches
+  return total.mismatches
 }
 
-/** What comes of the work, or undefined where it was stopped. */
-async function untilStopped<Result>(stop: AbortSignal, work: () => Promise<Result>): Promise<Result | undefined> {
-  try {
-    return await work()
-  } catch (error) {
-    if (stop.aborted) return undefined
-    throw error
+function sumOf(parts: readonly (Progress | undefined)[]): Progress {
+  const sum = { values: 0, mismatches: 0 }
+  for (const part of parts) {
+    sum.values += part?.values ?? 0
+    sum.mismatches += part?.mismatches ?? 0
   }
+  return sum
 }

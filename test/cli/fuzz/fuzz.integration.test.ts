@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import type { Output } from '../../../src/cli/files/output.ts'
 import { fuzz } from '../../../src/cli/fuzz/fuzz.ts'
 import { ProgressLine } from '../../../src/cli/fuzz/progress-line.ts'
+import { tryShare } from '../../../src/cli/fuzz/share.ts'
 import type { AlterType } from '../../../src/cli/fuzz/watched-types.ts'
 import type { PgType } from '../../../src/decoder/types/registry.ts'
 import { resolveConnection } from '../../../src/protocol/resolve-connection.ts'
@@ -11,17 +12,19 @@ import { silentLogger } from '../../../src/replication/logger.ts'
 import { sharedServer, testVersions, waitUntil } from '../../server/index.ts'
 import { run, start } from '../command.ts'
 
-/** Databases of the fuzzer and slots in them, those of other runs among them. */
-async function leftovers(url: string, name: string): Promise<unknown[]> {
+const databaseNames = (text: string) => text.match(/walwire_fuzz_\w+/g) ?? []
+
+/** What is left of the databases that were named, and of slots in them. */
+async function leftovers(url: string, text: string): Promise<unknown[]> {
+  const names = databaseNames(text)
+  expect(names).not.toEqual([])
   const sql = postgres(url, { max: 1 })
   const rows = await sql`
-    SELECT datname FROM pg_database WHERE datname = ${name}
-    UNION ALL SELECT slot_name FROM pg_replication_slots WHERE database = ${name}`
+    SELECT datname FROM pg_database WHERE datname IN ${sql(names)}
+    UNION ALL SELECT slot_name FROM pg_replication_slots WHERE database IN ${sql(names)}`
   await sql.end()
   return [...rows]
 }
-
-const databaseName = (text: string) => /walwire_fuzz_\w+/.exec(text)?.[0] ?? ''
 
 describe.each(testVersions())('PostgreSQL %i', (version) => {
   async function tryTypes(options: { types?: string[]; runs: number; alter?: AlterType }) {
@@ -38,19 +41,21 @@ describe.each(testVersions())('PostgreSQL %i', (version) => {
       async close() {},
     }
     const { types, runs, alter } = options
+    const stop = new AbortController().signal
+    const connection = await resolveConnection(server.uri('postgres'))
     const mismatches = await fuzz(
       { url: undefined, types, runs, durationMs: undefined, seed: 20_261_126 },
       {
-        postgres,
-        server: await resolveConnection(server.uri('postgres')),
-        logger: silentLogger,
-        stop: new AbortController().signal,
+        description: connection.description,
+        stop,
         output,
         progress: new ProgressLine(new PassThrough()),
-        ...(alter && { alter }),
+        shares: 1,
+        tryShare: (request, watch) =>
+          tryShare(request, { postgres, server: connection, logger: silentLogger, stop, alter, ...watch }),
       },
     )
-    expect(await leftovers(server.uri('postgres'), databaseName(lines.join('\n')))).toEqual([])
+    expect(await leftovers(server.uri('postgres'), lines.join('\n'))).toEqual([])
     return { mismatches, lines }
   }
 
@@ -139,13 +144,13 @@ describe('walwire fuzz', () => {
   test.each(['SIGINT', 'SIGTERM'] as const)('%s ends it with what was tried; nothing is left', async (signal) => {
     const server = await sharedServer(version)
     await using running = start(['fuzz', server.uri('postgres')])
-    await waitUntil('the database is made', () => databaseName(running.stdout) !== '')
+    await waitUntil('the databases are made', () => databaseNames(running.stdout).length === 2)
     running.signal(signal)
     const { code, stderr } = await running.finished
     expect(stderr).toBe('')
     expect(code).toBe(0)
     expect(running.stdout).toContain(`ended by ${signal}`)
-    expect(await leftovers(server.uri('postgres'), databaseName(running.stdout))).toEqual([])
+    expect(await leftovers(server.uri('postgres'), running.stdout)).toEqual([])
   })
 
   test('a signal in the middle of a round ends it soon, with the table', async () => {
@@ -154,7 +159,7 @@ describe('walwire fuzz', () => {
     const sql = postgres(server.uri('postgres'), { max: 1 })
     await waitUntil('many transactions went through', async () => {
       const rows = await sql`
-        SELECT FROM pg_stat_database WHERE datname = ${databaseName(running.stdout)} AND xact_commit > 300`
+        SELECT FROM pg_stat_database WHERE datname = ${databaseNames(running.stdout)[0] ?? ''} AND xact_commit > 300`
       return rows.length > 0
     })
     await sql.end()
@@ -162,7 +167,7 @@ describe('walwire fuzz', () => {
     const { code, stdout } = await running.finished
     expect(code).toBe(0)
     expect(stdout).toMatch(/ended by SIGINT\n\d+ values, 1 types, 0 mismatches, seed \d+\n$/)
-    expect(await leftovers(server.uri('postgres'), databaseName(running.stdout))).toEqual([])
+    expect(await leftovers(server.uri('postgres'), running.stdout)).toEqual([])
   })
 
   test('a role that may make no database is told what it lacks', async () => {
