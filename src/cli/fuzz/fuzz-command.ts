@@ -34,7 +34,7 @@ export async function fuzzCommand(argv: readonly string[]): Promise<number> {
   try {
     await using server = await openServer(parsed, stop)
     const seed = parsed.seed ?? randomInt(2 ** 32)
-    const mismatches = await fuzz(
+    return await fuzz(
       { ...parsed, seed },
       {
         description: (await resolveConnection(server.connection)).description,
@@ -45,7 +45,6 @@ export async function fuzzCommand(argv: readonly string[]): Promise<number> {
         tryShare: (request, watch) => tryShareInThread(server.connection, request, watch, stop),
       },
     )
-    return mismatches > 0 ? exitCodes.failed : exitCodes.done
   } catch (error) {
     if (stop.aborted) return exitCodes.done
     throw inServerWords(error, 'fuzzer')

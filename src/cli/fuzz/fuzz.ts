@@ -1,3 +1,4 @@
+import { exitCodes } from '../exit-code.ts'
 import type { Output } from '../files/output.ts'
 import type { FuzzArguments } from './fuzz-arguments.ts'
 import type { Progress, ProgressLine } from './progress-line.ts'
@@ -26,7 +27,7 @@ export interface ShareWatch {
 /**
  * Tries values of all types, shared out, and reports.
  *
- * @returns how many values differ
+ * @returns the exit code
  */
 export async function fuzz(
   { types, runs, durationMs, seed }: FuzzArguments & { readonly seed: number },
@@ -67,7 +68,7 @@ export async function fuzz(
     ...(stop.aborted ? [`ended by ${stop.reason}`] : []),
     lastLine(total, seed),
   ])
-  return total.mismatches
+  return total.mismatches > 0 ? exitCodes.failed : exitCodes.done
 }
 
 function sumOf(parts: readonly (Progress | undefined)[]): Progress {

@@ -16,7 +16,7 @@ const anyText = fc
 
 const word = fc.string({ unit: fc.constantFrom(...'abcé_1'), minLength: 1, maxLength: 4 })
 
-export const json = fc.jsonValue({ maxDepth: 3, stringUnit: fc.constantFrom('a', '"', '\\', '\n', 'é', '😀', ' ') })
+const json = fc.jsonValue({ maxDepth: 2, stringUnit: fc.constantFrom('a', '"', '\\', '\n', 'é', '😀', ' ') })
 
 const lexeme = either(
   word,
@@ -91,7 +91,13 @@ export const textForms: Readonly<Record<string, fc.Arbitrary<string>>> = {
     { weight: 1, arbitrary: exactJson },
   ),
   jsonpath: nastyText.map((text) => `$.${JSON.stringify(text)}[*] ? (@ == ${JSON.stringify(text)})`),
-  xml: nastyText.map((text) => `<a b="1">${text.replace(/[&\v\f]/g, '').replaceAll('<', '&lt;')}</a>`),
+  xml: nastyText.map(
+    (text) =>
+      `<a b="1">${text
+        .replace(/[&\v\f]/g, '')
+        .replaceAll('<', '&lt;')
+        .replaceAll(']]>', ']]&gt;')}</a>`,
+  ),
   tsvector,
   tsquery,
   aclitem,
