@@ -97,7 +97,10 @@ describe.each(testVersions())('a run on PostgreSQL %i', (version) => {
       await feed.close()
       expect(performance.now() - begun).toBeLessThan(1000)
       expect(await source.slotRow()).toBeUndefined()
-      expect(await source.value('SELECT count(*) FROM pg_stat_replication')).toBe('0')
+      await waitUntil(
+        'the walsender to end',
+        async () => (await source.value('SELECT count(*) FROM pg_stat_replication')) === '0',
+      )
       await blocker.unsafe('ROLLBACK').simple()
     },
   )
