@@ -2,54 +2,56 @@ import type { Lsn } from './lsn.ts'
 
 const utf8 = new TextEncoder()
 
+/** Where a bigint becomes bytes. A view of each writer's own would cost more than all that most of them write. */
+const quad = new Uint8Array(8)
+const quadView = new DataView(quad.buffer)
+
 /**
  * Writes the fields of one message in wire order (big-endian throughout): the counterpart of `Reader`.
  * Every method returns the writer.
  */
 export class Writer {
   #bytes: Uint8Array
-  #view: DataView
   #length = 0
 
   constructor(capacity = 64) {
     this.#bytes = new Uint8Array(capacity)
-    this.#view = new DataView(this.#bytes.buffer)
   }
 
   uint8(value: number): this {
     const at = this.#grow(1)
-    this.#view.setUint8(at, value)
+    this.#bytes[at] = value
     return this
   }
 
   int16(value: number): this {
     const at = this.#grow(2)
-    this.#view.setInt16(at, value)
+    this.#bytes[at] = value >> 8
+    this.#bytes[at + 1] = value
     return this
   }
 
   int32(value: number): this {
     const at = this.#grow(4)
-    this.#view.setInt32(at, value)
+    this.#bytes[at] = value >> 24
+    this.#bytes[at + 1] = value >> 16
+    this.#bytes[at + 2] = value >> 8
+    this.#bytes[at + 3] = value
     return this
   }
 
   uint32(value: number): this {
-    const at = this.#grow(4)
-    this.#view.setUint32(at, value)
-    return this
+    return this.int32(value)
   }
 
   int64(value: bigint): this {
-    const at = this.#grow(8)
-    this.#view.setBigInt64(at, value)
-    return this
+    quadView.setBigInt64(0, value)
+    return this.bytes(quad)
   }
 
   lsn(value: Lsn): this {
-    const at = this.#grow(8)
-    this.#view.setBigUint64(at, value)
-    return this
+    quadView.setBigUint64(0, value)
+    return this.bytes(quad)
   }
 
   /** One ASCII character. */
@@ -73,7 +75,7 @@ export class Writer {
     return this.#bytes.subarray(0, this.#length)
   }
 
-  /** Makes room, which may replace the buffer and its view: call it before either is looked up. */
+  /** Makes room, which may replace the buffer: call it before that is looked up. */
   #grow(by: number): number {
     const at = this.#length
     this.#length += by
@@ -81,7 +83,6 @@ export class Writer {
       const larger = new Uint8Array(Math.max(this.#length, 2 * this.#bytes.length))
       larger.set(this.#bytes)
       this.#bytes = larger
-      this.#view = new DataView(larger.buffer)
     }
     return at
   }

@@ -4,6 +4,9 @@ import type { ShareWatch } from './fuzz.ts'
 import type { ShareRequest, ShareResult } from './share.ts'
 import { errorOf, type ShareMessage, type ShareTask } from './share-messages.ts'
 
+/** A round's values live about as long as this memory lasts: with less, most are copied before they are dropped. */
+const youngGenerationMegabytes = 64
+
 /** Tries a share in a thread of its own: making, reading and comparing values takes far more time here than on the server. */
 export function tryShareInThread(
   server: ConnectionInput,
@@ -12,7 +15,10 @@ export function tryShareInThread(
   stop: AbortSignal,
 ): Promise<ShareResult> {
   const workerData: ShareTask = { server, request }
-  const worker = new Worker(new URL('./share-thread.js', import.meta.url), { workerData })
+  const worker = new Worker(new URL('./share-thread.js', import.meta.url), {
+    workerData,
+    resourceLimits: { maxYoungGenerationSizeMb: youngGenerationMegabytes },
+  })
   return new Promise((resolve, reject) => {
     const onStop = () => worker.postMessage(String(stop.reason))
     stop.addEventListener('abort', onStop)

@@ -1,6 +1,8 @@
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
 import { setImmediate as turn } from 'node:timers/promises'
 import type postgres from 'postgres'
-import type { ResolvedConnection } from '../../protocol/connection-options.ts'
+import type { Endpoint, ResolvedConnection } from '../../protocol/connection-options.ts'
 import { sessionSettings } from '../../protocol/startup.ts'
 import type { Cell } from './batch.ts'
 import { type CopyFormat, copyRows } from './copy-rows.ts'
@@ -29,7 +31,8 @@ export class WritingSession {
   static async open(postgres: PostgresModule, resolved: ResolvedConnection): Promise<WritingSession> {
     const { endpoint, user, dbname, password, sslmode, tls } = resolved
     if (endpoint.kind === 'custom') throw new Error('the driver postgres opens its sockets itself')
-    const sql = postgres({
+    const options: postgres.Options<Record<string, postgres.PostgresType>> & { socket: () => Promise<Socket> } = {
+      socket: () => promptSocket(endpoint),
       ...(endpoint.kind === 'unix' ? { path: endpoint.path } : { host: endpoint.host, port: endpoint.port }),
       user,
       database: dbname,
@@ -38,7 +41,8 @@ export class WritingSession {
       max: 1,
       onnotice: () => {},
       connection: { ...sessionSettings, search_path: 'public', application_name: 'walwire fuzz' },
-    })
+    }
+    const sql = postgres(options)
     try {
       return new WritingSession(sql, await sql.reserve())
     } catch (error) {
@@ -104,6 +108,16 @@ export class WritingSession {
   async close(): Promise<void> {
     await this.#sql.end({ timeout: 0 })
   }
+}
+
+/** The driver's own sockets gather what is small until the server has confirmed what went before: 40 ms for each copy. */
+async function promptSocket(endpoint: Exclude<Endpoint, { kind: 'custom' }>): Promise<Socket> {
+  const { kind } = endpoint
+  const socket = connect(
+    kind === 'unix' ? { path: endpoint.path } : { host: endpoint.host, port: endpoint.port, noDelay: true },
+  )
+  await once(socket, 'connect')
+  return socket
 }
 
 /** SQLSTATE in_failed_sql_transaction. */
