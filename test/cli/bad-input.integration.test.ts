@@ -4,7 +4,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { bootServer, sharedServer, testVersions } from '../server/index.ts'
+import { bootServer, outerVersions, sharedServer } from '../server/index.ts'
 import { type Finished, run, start } from './command.ts'
 import { openShop, type Shop } from './shop.ts'
 
@@ -116,7 +116,7 @@ describe('without a server', () => {
   })
 })
 
-describe.each(testVersions())('PostgreSQL %i', (version) => {
+describe.each(outerVersions())('PostgreSQL %i', (version) => {
   const shop = async () => await openShop(await sharedServer(version))
   const files = () => ['--checkpoint', checkpoint, '--output', output]
   /** A checkpoint as a run leaves it, with one row copied. */

@@ -4,7 +4,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { bootServer, sharedServer, testVersions, waitUntil } from '../server/index.ts'
+import { bootServer, outerVersions, sharedServer, waitUntil } from '../server/index.ts'
 import { type Finished, jsonLines, type Running, run, start } from './command.ts'
 import { openShop } from './shop.ts'
 
@@ -25,7 +25,7 @@ async function ended(running: Running, name: NodeJS.Signals): Promise<Finished &
 /** A second for the end itself, and another for a machine that has other things to do. */
 const soonMs = 2000
 
-describe.each(testVersions())('PostgreSQL %i', (version) => {
+describe.each(outerVersions())('PostgreSQL %i', (version) => {
   const shop = async () => await openShop(await sharedServer(version))
   const files = () => ['--checkpoint', join(folder, 'cp'), '--output', join(folder, 'out')]
   const output = () => readFile(join(folder, 'out'), 'utf8')

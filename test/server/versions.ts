@@ -33,3 +33,12 @@ export function testVersions(): number[] {
   if (chosen.kind === 'binaries') for (const version of versions) findBinaries(version)
   return versions
 }
+
+/**
+ * The oldest and the newest of {@link testVersions}: for suites that start a process for every case, of what the library's
+ * own suites try on each.
+ */
+export function outerVersions(): number[] {
+  const versions = testVersions()
+  return versions.filter((version) => version === Math.min(...versions) || version === Math.max(...versions))
+}
