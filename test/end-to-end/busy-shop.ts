@@ -31,6 +31,7 @@ interface Activity {
   committed: number
   /** When that many were committed, a table may be truncated again. */
   nextTruncate: number
+  mayTruncate: boolean
   /** One session holds its transaction open while others commit. */
   someoneIsLate: boolean
   stopped: boolean
@@ -54,13 +55,15 @@ export async function furnish(url: string, rows: number): Promise<void> {
 export interface BusyShop {
   /** How many transactions were committed so far. @throws what a session failed of */
   readonly committed: number
+  /** Set to false where a snapshot is to get to its end, which on a busy machine it would not between two of them. */
+  mayTruncate: boolean
   /** Resolves when every session has ended its transaction. @throws what a session failed of */
   stop(): Promise<void>
 }
 
 /** Opens the shop. What happens in it is decided by `chance`, up to how the sessions meet. */
 export function openBusyShop(url: string, chance: Chance): BusyShop {
-  const activity: Activity = { committed: 0, nextTruncate: 50, someoneIsLate: false, stopped: false }
+  const activity: Activity = { committed: 0, nextTruncate: 50, mayTruncate: true, someoneIsLate: false, stopped: false }
   const working = Array.from({ length: sessions }, (_, number) => work(url, number, chance.fork(), activity))
   let failure: unknown
   for (const session of working) {
@@ -72,6 +75,12 @@ export function openBusyShop(url: string, chance: Chance): BusyShop {
     get committed() {
       if (failure !== undefined) throw failure
       return activity.committed
+    },
+    get mayTruncate() {
+      return activity.mayTruncate
+    },
+    set mayTruncate(may) {
+      activity.mayTruncate = may
     },
     async stop() {
       activity.stopped = true
@@ -222,7 +231,7 @@ class Session {
         return
       default:
         // each makes a snapshot under way begin again, and one that began five times gives up
-        if (this.#activity.committed < this.#activity.nextTruncate) return
+        if (!this.#activity.mayTruncate || this.#activity.committed < this.#activity.nextTruncate) return
         this.#activity.nextTruncate = this.#activity.committed + 150
         await sql.unsafe(
           chance.oneOf([
