@@ -35,8 +35,8 @@ export function testVersions(): number[] {
 }
 
 /**
- * The oldest and the newest of {@link testVersions}: for suites that start a process for every case, of what the library's
- * own suites try on each.
+ * The oldest and the newest of {@link testVersions}: for suites that take long, of what does not depend on the server or is
+ * tried on each version elsewhere.
  */
 export function outerVersions(): number[] {
   const versions = testVersions()

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { bootServer, type TestServer, testVersions } from '../../server/index.ts'
+import { bootServer, outerVersions, type TestServer } from '../../server/index.ts'
 import { Source } from './helpers/source.ts'
 
 /*
@@ -69,7 +69,7 @@ class Follower {
   }
 }
 
-describe.each(testVersions())('the memory of a feed, on PostgreSQL %i', (version) => {
+describe.each(outerVersions())('the memory of a feed, on PostgreSQL %i', (version) => {
   let server: TestServer
   let source: Source
   beforeAll(async () => {
