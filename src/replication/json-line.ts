@@ -15,7 +15,8 @@ import type { Event, RelationChange, Tables, Transaction } from './events.ts'
  *
  * Values take the form of the type that they were read as, overrides and `values: 'text'` included: json and jsonb are the
  * JSON itself, a range is the server's text. Of a relation that no feed or decoder made, such as a structured clone of one,
- * the types are not known any more: values are written by what they are, and json and jsonb as strings.
+ * the types are not known any more: values are written by what they are, and json and jsonb as strings. U+2028 and U+2029
+ * are escaped everywhere, since some readers of lines end one there.
  *
  * @throws {WalwireError} `value_too_long` when the line would be longer than a JavaScript string can be (512 MiB in V8)
  */

@@ -30,7 +30,7 @@ export class WritingSession {
   /** Connects to where a walwire connection would. */
   static async open(postgres: PostgresModule, resolved: ResolvedConnection): Promise<WritingSession> {
     const { endpoint, user, dbname, password, sslmode, tls } = resolved
-    if (endpoint.kind === 'custom') throw new Error('the driver postgres opens its sockets itself')
+    if (endpoint.kind === 'custom') throw new Error('the driver postgres needs an address to connect to')
     const options: postgres.Options<Record<string, postgres.PostgresType>> & { socket: () => Promise<Socket> } = {
       socket: () => promptSocket(endpoint),
       ...(endpoint.kind === 'unix' ? { path: endpoint.path } : { host: endpoint.host, port: endpoint.port }),
