@@ -1,4 +1,4 @@
-import { Framer } from '../src/protocol/framer.ts'
+import { Framer } from '../src/protocol/messages/framer.ts'
 import { Random } from './random.ts'
 
 /** The stream in pieces that share no memory, cut at these places, which are in order. */

@@ -19,7 +19,7 @@ import {
   encodePrimaryKeepalive,
   encodeXLogData,
   type ReplicationMessage,
-} from '../src/protocol/replication-messages.ts'
+} from '../src/protocol/messages/replication-messages.ts'
 import type { Choices } from './choices.ts'
 import { demand } from './target.ts'
 

@@ -1,4 +1,4 @@
-import { ProtocolError, WalwireError } from '../src/protocol/errors.ts'
+import { ProtocolError, WalwireError } from '../src/protocol/messages/errors.ts'
 import { Broken } from './target.ts'
 
 /** What is wrong with what an input did. */

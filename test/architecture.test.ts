@@ -103,16 +103,16 @@ describe('the decoder', () => {
 describe('bytes', () => {
   /** Who reads numbers in network order by itself. What is written has no bounds to be checked. */
   const allowed: Readonly<Record<string, string>> = {
-    'protocol/reader.ts': 'the reader of messages',
-    'protocol/framer.ts': 'the length word of each message, in place',
-    'protocol/lsn.ts': 'an LSN out of its two halves',
-    'protocol/frontend.ts': 'the key of a cancel request, of whatever length',
+    'protocol/messages/reader.ts': 'the reader of messages',
+    'protocol/messages/framer.ts': 'the length word of each message, in place',
+    'protocol/messages/lsn.ts': 'an LSN out of its two halves',
+    'protocol/connection/frontend.ts': 'the key of a cancel request, of whatever length',
     'decoder/pgoutput.ts': 'the relation of each row, in place',
     'decoder/tuple.ts': 'the lengths in a tuple, in place',
     'decoder/copy-binary.ts': 'the lengths in a row of a binary copy, in place',
     'decoder/types/big-endian.ts': 'values in binary format, in place',
     'decoder/types/shortest.ts': 'the bits of a float that this process made',
-    'replication/stream.ts': 'the header of XLogData, in place',
+    'replication/stream/stream.ts': 'the header of XLogData, in place',
     'replication/json-line.ts': 'the halves of an LSN, to print it',
   }
   const rawReads =
@@ -166,7 +166,7 @@ describe('packages', () => {
         .map((name) => ({ path, name })),
     )
     expect(imported.filter(({ name }) => name === 'pg-protocol')).toEqual([
-      { path: 'protocol/frontend.ts', name: 'pg-protocol' },
+      { path: 'protocol/connection/frontend.ts', name: 'pg-protocol' },
     ])
     const others = imported.filter(({ name }) => name !== 'pg-protocol')
     expect(others.filter(({ path }) => !path.startsWith('cli/'))).toEqual([])

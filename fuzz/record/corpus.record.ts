@@ -3,21 +3,21 @@ import { connect as connectSocket } from 'node:net'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { CatalogType } from '../../src/decoder/types/registry.ts'
-import { backendTag } from '../../src/protocol/backend.ts'
-import { Connection } from '../../src/protocol/connection.ts'
-import { parseLsn } from '../../src/protocol/lsn.ts'
-import { quoteLiteral } from '../../src/protocol/quote.ts'
+import { Connection } from '../../src/protocol/connection/connection.ts'
+import { resolveConnection } from '../../src/protocol/connection/resolve-connection.ts'
+import { backendTag } from '../../src/protocol/messages/backend.ts'
+import { parseLsn } from '../../src/protocol/messages/lsn.ts'
+import { quoteLiteral } from '../../src/protocol/messages/quote.ts'
 import {
   createSlotCommand,
   dropSlotCommand,
   identifySystemCommand,
   showCommand,
   startReplicationCommand,
-} from '../../src/protocol/replication-commands.ts'
-import { decodeReplication, encodeStandbyStatusUpdate } from '../../src/protocol/replication-messages.ts'
-import { resolveConnection } from '../../src/protocol/resolve-connection.ts'
-import { queryRows } from '../../src/replication/queryable.ts'
-import { readTypes } from '../../src/replication/type-catalog.ts'
+} from '../../src/protocol/messages/replication-commands.ts'
+import { decodeReplication, encodeStandbyStatusUpdate } from '../../src/protocol/messages/replication-messages.ts'
+import { queryRows } from '../../src/replication/catalog/queryable.ts'
+import { readTypes } from '../../src/replication/catalog/type-catalog.ts'
 import { bootServer, type TestServer } from '../../test/server/index.ts'
 import { fuzzFolder } from '../corpus.ts'
 import { type Frame, streamOf } from '../frames.ts'

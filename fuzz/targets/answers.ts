@@ -1,12 +1,12 @@
-import { decodeBackend } from '../../src/protocol/backend.ts'
-import { WalwireError } from '../../src/protocol/errors.ts'
+import { decodeBackend } from '../../src/protocol/messages/backend.ts'
+import { WalwireError } from '../../src/protocol/messages/errors.ts'
 import {
   type CommandResult,
   readCreateSlot,
   readIdentifySystem,
   readShow,
   readTimelineHistoryFile,
-} from '../../src/protocol/replication-commands.ts'
+} from '../../src/protocol/messages/replication-commands.ts'
 import { framesOf, growFrames, mutateFrames, streamOf } from '../frames.ts'
 import type { Target } from '../target.ts'
 

@@ -1,7 +1,7 @@
-import { parseConnectionUri } from '../../src/protocol/connection-uri.ts'
-import { WalwireError } from '../../src/protocol/errors.ts'
-import { resolveConnection } from '../../src/protocol/resolve-connection.ts'
-import type { Surroundings } from '../../src/protocol/surroundings.ts'
+import { parseConnectionUri } from '../../src/protocol/connection/connection-uri.ts'
+import { resolveConnection } from '../../src/protocol/connection/resolve-connection.ts'
+import type { Surroundings } from '../../src/protocol/connection/surroundings.ts'
+import { WalwireError } from '../../src/protocol/messages/errors.ts'
 import { demand, type Target } from '../target.ts'
 
 /** Connection URIs, and what becomes of their keywords. */

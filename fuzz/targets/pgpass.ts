@@ -1,4 +1,4 @@
-import { passwordFromFile } from '../../src/protocol/pgpass.ts'
+import { passwordFromFile } from '../../src/protocol/connection/pgpass.ts'
 import { demand, type Target } from '../target.ts'
 
 const key = { host: 'h:ost', port: '5432', dbname: 'd\\b', user: 'user' }

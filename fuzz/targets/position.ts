@@ -1,10 +1,10 @@
 import { isDeepStrictEqual } from 'node:util'
 import { CommandError } from '../../src/cli/command-error.ts'
 import { parseCheckpoint } from '../../src/cli/files/checkpoint.ts'
-import { WalwireError } from '../../src/protocol/errors.ts'
-import { formatLsn, parseLsn } from '../../src/protocol/lsn.ts'
+import { WalwireError } from '../../src/protocol/messages/errors.ts'
+import { formatLsn, parseLsn } from '../../src/protocol/messages/lsn.ts'
+import { parseTimelineHistory } from '../../src/replication/catalog/timeline-history.ts'
 import { comparePositions, flushLsn, parsePosition } from '../../src/replication/position.ts'
-import { parseTimelineHistory } from '../../src/replication/timeline-history.ts'
 import { demand, type Target } from '../target.ts'
 
 /** What is read back from storage: positions, checkpoint files, and a timeline's history. */

@@ -4,7 +4,7 @@ import { copyTextLayout } from '../../src/decoder/copy-text.ts'
 import { Cursor, type Field, type RowLayout, type RowReader } from '../../src/decoder/row-reader.ts'
 import { tupleLayout } from '../../src/decoder/tuple.ts'
 import { TypeRegistry } from '../../src/decoder/types/registry.ts'
-import { WalwireError } from '../../src/protocol/errors.ts'
+import { WalwireError } from '../../src/protocol/messages/errors.ts'
 import { mutateBytes } from '../mutate.ts'
 import { demand, type Target } from '../target.ts'
 

@@ -1,9 +1,13 @@
 import { createHmac, pbkdf2Sync } from 'node:crypto'
-import { type AuthenticationState, authenticate, unauthenticated } from '../../src/protocol/authentication.ts'
-import { readAuthentication } from '../../src/protocol/authentication-messages.ts'
-import { backendTag } from '../../src/protocol/backend.ts'
-import { Reader } from '../../src/protocol/reader.ts'
-import { saslprep } from '../../src/protocol/saslprep.ts'
+import {
+  type AuthenticationState,
+  authenticate,
+  unauthenticated,
+} from '../../src/protocol/connection/authentication.ts'
+import { saslprep } from '../../src/protocol/connection/saslprep.ts'
+import { readAuthentication } from '../../src/protocol/messages/authentication-messages.ts'
+import { backendTag } from '../../src/protocol/messages/backend.ts'
+import { Reader } from '../../src/protocol/messages/reader.ts'
 import { type Frame, framesOf, growFrames, mutateFrames, streamOf } from '../frames.ts'
 import { withInt32 } from '../mutate.ts'
 import { demand, type Target } from '../target.ts'

@@ -1,4 +1,4 @@
-import { WalwireError } from '../protocol/errors.ts'
+import { WalwireError } from '../protocol/messages/errors.ts'
 import { CommandError } from './command-error.ts'
 import { oneLine } from './one-line.ts'
 

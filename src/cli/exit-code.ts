@@ -1,4 +1,4 @@
-import { type ErrorCode, WalwireError } from '../protocol/errors.ts'
+import { type ErrorCode, WalwireError } from '../protocol/messages/errors.ts'
 import { CommandError, commandErrorCodes } from './command-error.ts'
 
 /** What the command's exit codes mean. A second signal ends it at once with 128 and the signal's number. */

@@ -1,5 +1,5 @@
-import { ProtocolError } from '../protocol/errors.ts'
-import { Reader } from '../protocol/reader.ts'
+import { ProtocolError } from '../protocol/messages/errors.ts'
+import { Reader } from '../protocol/messages/reader.ts'
 import type { Row } from './relation.ts'
 import { type Cursor, type Field, type RowLayout, type RowReader, rowLiteral, setField } from './row-reader.ts'
 

@@ -1,4 +1,4 @@
-import { ProtocolError } from '../protocol/errors.ts'
+import { ProtocolError } from '../protocol/messages/errors.ts'
 import type { Row } from './relation.ts'
 import { type Cursor, type Field, type RowLayout, type RowReader, rowLiteral, setField } from './row-reader.ts'
 import type { ReadValue } from './types/registry.ts'

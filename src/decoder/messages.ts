@@ -1,7 +1,7 @@
-import type { Lsn } from '../protocol/lsn.ts'
-import type { Reader } from '../protocol/reader.ts'
-import { postgresEpochMicros } from '../protocol/replication-messages.ts'
-import { Writer } from '../protocol/writer.ts'
+import type { Lsn } from '../protocol/messages/lsn.ts'
+import type { Reader } from '../protocol/messages/reader.ts'
+import { postgresEpochMicros } from '../protocol/messages/replication-messages.ts'
+import { Writer } from '../protocol/messages/writer.ts'
 import type { ReplicaIdentity } from './relation.ts'
 
 /*

@@ -1,5 +1,5 @@
-import { ProtocolError } from '../protocol/errors.ts'
-import { Reader } from '../protocol/reader.ts'
+import { ProtocolError } from '../protocol/messages/errors.ts'
+import { Reader } from '../protocol/messages/reader.ts'
 import {
   type BeginMessage,
   type CommitMessage,

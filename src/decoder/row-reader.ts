@@ -1,4 +1,4 @@
-import { WalwireError } from '../protocol/errors.ts'
+import { WalwireError } from '../protocol/messages/errors.ts'
 import type { Row } from './relation.ts'
 import type { ReadValue } from './types/registry.ts'
 

@@ -1,4 +1,4 @@
-import { WalwireError } from '../protocol/errors.ts'
+import { WalwireError } from '../protocol/messages/errors.ts'
 
 /** Reads bytes[start, end) as a string, which is a copy. */
 export type SliceText = (bytes: Uint8Array, start: number, end: number) => string

@@ -2,22 +2,35 @@
  * Bytes and sockets: framing, messages, authentication, a connection over a raw socket, replication commands.
  * In 0.x this layer may still change between minor versions.
  */
-export type { AuthenticationMethod, ChannelBindingMode } from './authentication.ts'
-export type { AuthenticationMessage } from './authentication-messages.ts'
-export * from './backend.ts'
-export { Connection, type OpenOptions, type SideMessage } from './connection.ts'
-export type { ConnectionInput, ConnectionOptions, Endpoint, ResolvedConnection, SslMode } from './connection-options.ts'
-export type { ErrorFields } from './error-fields.ts'
-export { type ErrorCode, type ErrorData, type ErrorParts, errorCodes, ProtocolError, WalwireError } from './errors.ts'
-export { Framer } from './framer.ts'
-export * from './frontend.ts'
-export { formatLsn, type Lsn, type LsnInput, parseLsn } from './lsn.ts'
-export { quoteIdentifier, quoteLiteral, quoteReplicationLiteral } from './quote.ts'
-export { Reader } from './reader.ts'
-export * from './replication-commands.ts'
-export * from './replication-messages.ts'
-export { resolveConnection } from './resolve-connection.ts'
-export { errorFieldsOf, PostgresError, serverError } from './server-error.ts'
-export type { QueryResult } from './simple-query.ts'
-export { sessionSettings } from './startup.ts'
-export type { FoundFile, Surroundings } from './surroundings.ts'
+export type { AuthenticationMethod, ChannelBindingMode } from './connection/authentication.ts'
+export { Connection, type OpenOptions, type SideMessage } from './connection/connection.ts'
+export type {
+  ConnectionInput,
+  ConnectionOptions,
+  Endpoint,
+  ResolvedConnection,
+  SslMode,
+} from './connection/connection-options.ts'
+export * from './connection/frontend.ts'
+export { resolveConnection } from './connection/resolve-connection.ts'
+export type { QueryResult } from './connection/simple-query.ts'
+export { sessionSettings } from './connection/startup.ts'
+export type { FoundFile, Surroundings } from './connection/surroundings.ts'
+export type { AuthenticationMessage } from './messages/authentication-messages.ts'
+export * from './messages/backend.ts'
+export type { ErrorFields } from './messages/error-fields.ts'
+export {
+  type ErrorCode,
+  type ErrorData,
+  type ErrorParts,
+  errorCodes,
+  ProtocolError,
+  WalwireError,
+} from './messages/errors.ts'
+export { Framer } from './messages/framer.ts'
+export { formatLsn, type Lsn, type LsnInput, parseLsn } from './messages/lsn.ts'
+export { quoteIdentifier, quoteLiteral, quoteReplicationLiteral } from './messages/quote.ts'
+export { Reader } from './messages/reader.ts'
+export * from './messages/replication-commands.ts'
+export * from './messages/replication-messages.ts'
+export { errorFieldsOf, PostgresError, serverError } from './messages/server-error.ts'

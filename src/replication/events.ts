@@ -1,5 +1,5 @@
 import type { Column, Relation, ReplicaIdentity, Row } from '../decoder/relation.ts'
-import type { Lsn } from '../protocol/lsn.ts'
+import type { Lsn } from '../protocol/messages/lsn.ts'
 
 /** Row types by table, for narrowing: `{ 'public.orders': Order }`. */
 export type Tables = Record<string, object>

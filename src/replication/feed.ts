@@ -1,6 +1,6 @@
 import type { TypeOverrides } from '../decoder/types/overrides.ts'
-import type { ConnectionInput } from '../protocol/connection-options.ts'
-import type { LsnInput } from '../protocol/lsn.ts'
+import type { ConnectionInput } from '../protocol/connection/connection-options.ts'
+import type { LsnInput } from '../protocol/messages/lsn.ts'
 import type { Batch } from './batch.ts'
 import type { AnyTables } from './events.ts'
 import type { Logger } from './logger.ts'

@@ -1,5 +1,5 @@
-import { WalwireError } from '../protocol/errors.ts'
-import { formatLsn } from '../protocol/lsn.ts'
+import { WalwireError } from '../protocol/messages/errors.ts'
+import { formatLsn } from '../protocol/messages/lsn.ts'
 import type { Batch } from './batch.ts'
 import type { AnyTables } from './events.ts'
 import type { Feed, FeedStatus, FollowOptions } from './feed.ts'

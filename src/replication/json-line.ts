@@ -1,8 +1,8 @@
 import type { Column, Relation, Row } from '../decoder/relation.ts'
 import { columnType } from '../decoder/types/column-type.ts'
 import { jsonString, jsonValue } from '../decoder/types/json-value.ts'
-import { WalwireError } from '../protocol/errors.ts'
-import { formatLsn, type Lsn } from '../protocol/lsn.ts'
+import { WalwireError } from '../protocol/messages/errors.ts'
+import { formatLsn, type Lsn } from '../protocol/messages/lsn.ts'
 import type { Event, RelationChange, Tables, Transaction } from './events.ts'
 
 /**

@@ -1,5 +1,5 @@
-import { WalwireError } from '../protocol/errors.ts'
-import { type Lsn, parseLsn } from '../protocol/lsn.ts'
+import { WalwireError } from '../protocol/messages/errors.ts'
+import { type Lsn, parseLsn } from '../protocol/messages/lsn.ts'
 
 /** The version of the format that this release writes. */
 export const positionVersion = 1

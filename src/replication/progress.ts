@@ -1,4 +1,4 @@
-import { WalwireError } from '../protocol/errors.ts'
+import { WalwireError } from '../protocol/messages/errors.ts'
 import { comparePositions, type Position, parsePosition } from './position.ts'
 
 /** What was delivered and what of that is durable: the one account that feedback, idle batches and the end of a feed go by. */

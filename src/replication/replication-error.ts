@@ -1,5 +1,5 @@
-import { type ErrorCode, WalwireError } from '../protocol/errors.ts'
-import { errorFieldsOf } from '../protocol/server-error.ts'
+import { type ErrorCode, WalwireError } from '../protocol/messages/errors.ts'
+import { errorFieldsOf } from '../protocol/messages/server-error.ts'
 
 interface Meaning {
   readonly sqlstate: string

@@ -1,11 +1,17 @@
-import { WalwireError } from '../protocol/errors.ts'
-import { formatLsn, type Lsn, type LsnInput, parseLsn } from '../protocol/lsn.ts'
+import { WalwireError } from '../protocol/messages/errors.ts'
+import { formatLsn, type Lsn, type LsnInput, parseLsn } from '../protocol/messages/lsn.ts'
+import { reached, type ServerFacts } from './catalog/server-facts.ts'
+import { switchPoint, type TimelineSwitch } from './catalog/timeline-history.ts'
+import { positionAhead } from './catalog/wait-for-lsn.ts'
 import { type Position, parsePosition, positionVersion } from './position.ts'
-import { reached, type ServerFacts } from './server-facts.ts'
-import type { SlotFacts } from './slot.ts'
-import { checkSlotIsLeftover, checkSlotIsSame, checkSlotName, checkSlotReaches, checkSlotUsable } from './slot-check.ts'
-import { switchPoint, type TimelineSwitch } from './timeline-history.ts'
-import { positionAhead } from './wait-for-lsn.ts'
+import type { SlotFacts } from './slot/slot.ts'
+import {
+  checkSlotIsLeftover,
+  checkSlotIsSame,
+  checkSlotName,
+  checkSlotReaches,
+  checkSlotUsable,
+} from './slot/slot-check.ts'
 
 /** What the caller asked for. */
 export interface StartRequest {

@@ -3,7 +3,7 @@ import { CommandError, commandErrorCodes, systemReason } from '../../src/cli/com
 import { jsonDiagnostics, plainDiagnostics } from '../../src/cli/diagnostics.ts'
 import { errorLines } from '../../src/cli/error-report.ts'
 import { exitCodeOf, lostCodes, usageCodes } from '../../src/cli/exit-code.ts'
-import { type ErrorCode, errorCodes, WalwireError } from '../../src/protocol/errors.ts'
+import { type ErrorCode, errorCodes, WalwireError } from '../../src/protocol/messages/errors.ts'
 
 const parts = { what: 'the slot is gone', why: 'somebody dropped it', hint: 'begin anew' }
 

@@ -23,10 +23,10 @@ import {
   type TruncateMessage,
   type TypeMessage,
 } from '../../src/decoder/messages.ts'
-import { ProtocolError } from '../../src/protocol/errors.ts'
-import { Reader } from '../../src/protocol/reader.ts'
-import { postgresEpochMicros } from '../../src/protocol/replication-messages.ts'
-import { Writer } from '../../src/protocol/writer.ts'
+import { ProtocolError } from '../../src/protocol/messages/errors.ts'
+import { Reader } from '../../src/protocol/messages/reader.ts'
+import { postgresEpochMicros } from '../../src/protocol/messages/replication-messages.ts'
+import { Writer } from '../../src/protocol/messages/writer.ts'
 import { law } from '../property.ts'
 import { anyLsn, anyName, anyText, utf8 } from './arbitraries.ts'
 

@@ -21,7 +21,7 @@ import {
 } from '../../src/decoder/messages.ts'
 import { PgoutputDecoder, type PgoutputMessage, type PgoutputSink } from '../../src/decoder/pgoutput.ts'
 import type { Relation, Row } from '../../src/decoder/relation.ts'
-import { ProtocolError } from '../../src/protocol/errors.ts'
+import { ProtocolError } from '../../src/protocol/messages/errors.ts'
 import { law } from '../property.ts'
 import { rowWithUnchanged, type SentColumn, utf8 } from './arbitraries.ts'
 import { fieldOf } from './wire-rows.ts'

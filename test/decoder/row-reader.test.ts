@@ -5,8 +5,8 @@ import type { TupleValue } from '../../src/decoder/messages.ts'
 import { Cursor, canGenerateCode, type Field, type RowLayout, rowReader } from '../../src/decoder/row-reader.ts'
 import { tupleLayout } from '../../src/decoder/tuple.ts'
 import { TypeRegistry } from '../../src/decoder/types/registry.ts'
-import { ProtocolError } from '../../src/protocol/errors.ts'
-import { Writer } from '../../src/protocol/writer.ts'
+import { ProtocolError } from '../../src/protocol/messages/errors.ts'
+import { Writer } from '../../src/protocol/messages/writer.ts'
 import { law } from '../property.ts'
 import {
   anyName,

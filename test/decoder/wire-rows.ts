@@ -2,7 +2,7 @@ import { encodeInsert, type TupleValue } from '../../src/decoder/messages.ts'
 import type { Row } from '../../src/decoder/relation.ts'
 import type { Cursor, Field, RowReader } from '../../src/decoder/row-reader.ts'
 import { TypeRegistry } from '../../src/decoder/types/registry.ts'
-import { WalwireError } from '../../src/protocol/errors.ts'
+import { WalwireError } from '../../src/protocol/messages/errors.ts'
 import type { SentColumn } from './arbitraries.ts'
 
 /** A row somewhere in a larger buffer. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { commandErrorCodes } from '../../src/cli/command-error.ts'
 import { exitCodeOf, lostCodes } from '../../src/cli/exit-code.ts'
-import { type ErrorCode, errorCodes, WalwireError } from '../../src/protocol/errors.ts'
+import { type ErrorCode, errorCodes, WalwireError } from '../../src/protocol/messages/errors.ts'
 import { readDocument } from './documents.ts'
 
 /** The rows of all tables, without heads and rules: their cells. */

@@ -5,7 +5,7 @@ import { Engine } from '../../fuzz/engine.ts'
 import { Random } from '../../fuzz/random.ts'
 import { demand, type Target } from '../../fuzz/target.ts'
 import type { Fault } from '../../fuzz/verdict.ts'
-import { ProtocolError, WalwireError } from '../../src/protocol/errors.ts'
+import { ProtocolError, WalwireError } from '../../src/protocol/messages/errors.ts'
 
 const utf8 = new TextDecoder('latin1')
 

@@ -1,6 +1,6 @@
-import { Connection } from '../../src/protocol/connection.ts'
-import { resolveConnection } from '../../src/protocol/resolve-connection.ts'
-import { queryRows } from '../../src/replication/queryable.ts'
+import { Connection } from '../../src/protocol/connection/connection.ts'
+import { resolveConnection } from '../../src/protocol/connection/resolve-connection.ts'
+import { queryRows } from '../../src/replication/catalog/queryable.ts'
 
 /** A connection that is dropped at the end of its block. */
 export type TestConnection = Connection & Disposable

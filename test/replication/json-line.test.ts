@@ -4,7 +4,7 @@ import { PgoutputDecoder } from '../../src/decoder/pgoutput.ts'
 import type { Column, Relation, Row } from '../../src/decoder/relation.ts'
 import { PgArray } from '../../src/decoder/types/pg-array.ts'
 import { TypeRegistry } from '../../src/decoder/types/registry.ts'
-import { formatLsn } from '../../src/protocol/lsn.ts'
+import { formatLsn } from '../../src/protocol/messages/lsn.ts'
 import type { Event, InsertEvent, Transaction } from '../../src/replication/events.ts'
 import { toJsonLine } from '../../src/replication/json-line.ts'
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { formatLsn } from '../../src/protocol/lsn.ts'
+import { formatLsn } from '../../src/protocol/messages/lsn.ts'
 import { comparePositions, flushLsn, type Position, parsePosition } from '../../src/replication/position.ts'
 import { law } from '../property.ts'
 

@@ -1,12 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type ErrorCode, WalwireError } from '../../src/protocol/errors.ts'
-import { formatLsn, parseLsn } from '../../src/protocol/lsn.ts'
+import { type ErrorCode, WalwireError } from '../../src/protocol/messages/errors.ts'
+import { formatLsn, parseLsn } from '../../src/protocol/messages/lsn.ts'
+import type { ServerFacts } from '../../src/replication/catalog/server-facts.ts'
+import type { TimelineSwitch } from '../../src/replication/catalog/timeline-history.ts'
 import type { Position } from '../../src/replication/position.ts'
-import type { ServerFacts } from '../../src/replication/server-facts.ts'
-import type { SlotFacts } from '../../src/replication/slot.ts'
+import type { SlotFacts } from '../../src/replication/slot/slot.ts'
 import { planStart, type StartPlan, type StartRequest } from '../../src/replication/start.ts'
-import type { TimelineSwitch } from '../../src/replication/timeline-history.ts'
 
 const primary: ServerFacts = {
   systemId: '7711150196567484235',

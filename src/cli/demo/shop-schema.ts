@@ -1,4 +1,4 @@
-import { quoteLiteral } from '../../protocol/quote.ts'
+import { quoteLiteral } from '../../protocol/messages/quote.ts'
 import { cities, firstNames, goods, lastNames, materials } from './shop-words.ts'
 
 /** The tables of the shop, in the order in which they are copied. */

@@ -1,5 +1,5 @@
-import { Connection } from '../../protocol/connection.ts'
-import { resolveConnection } from '../../protocol/resolve-connection.ts'
+import { Connection } from '../../protocol/connection/connection.ts'
+import { resolveConnection } from '../../protocol/connection/resolve-connection.ts'
 import { orAbort } from '../abortable.ts'
 import { bootEmbedded, newPassword, passingSettings } from '../embedded/boot-embedded.ts'
 import type { InstalledBinaries } from '../embedded/installed-binaries.ts'

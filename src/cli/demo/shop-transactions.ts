@@ -1,5 +1,5 @@
-import { quoteLiteral } from '../../protocol/quote.ts'
-import type { TextRow } from '../../replication/queryable.ts'
+import { quoteLiteral } from '../../protocol/messages/quote.ts'
+import type { TextRow } from '../../replication/catalog/queryable.ts'
 import type { Random } from './random.ts'
 import { shopSize } from './shop-schema.ts'
 import { cities, firstNames, goods, lastNames, materials, regrets } from './shop-words.ts'

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Connection } from '../../protocol/connection.ts'
-import { queryRows } from '../../replication/queryable.ts'
+import type { Connection } from '../../protocol/connection/connection.ts'
+import { queryRows } from '../../replication/catalog/queryable.ts'
 import { seededRandom } from './random.ts'
 import { happenings, type Kind, type Till } from './shop-transactions.ts'
 

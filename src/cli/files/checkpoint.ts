@@ -1,5 +1,5 @@
-import { WalwireError } from '../../protocol/errors.ts'
-import { parseLsn } from '../../protocol/lsn.ts'
+import { WalwireError } from '../../protocol/messages/errors.ts'
+import { parseLsn } from '../../protocol/messages/lsn.ts'
 import { type Position, parsePosition } from '../../replication/position.ts'
 import { CommandError, systemReason } from '../command-error.ts'
 import type { Disk } from './disk.ts'

@@ -1,4 +1,4 @@
-import { WalwireError } from '../../protocol/errors.ts'
+import { WalwireError } from '../../protocol/messages/errors.ts'
 
 /**
  * The library's errors speak of its options and of positions, as its callers write them. Whoever runs the command writes

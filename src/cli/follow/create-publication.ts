@@ -1,6 +1,6 @@
-import { WalwireError } from '../../protocol/errors.ts'
-import { quoteIdentifier, quoteLiteral } from '../../protocol/quote.ts'
-import { type Queryable, queryRows } from '../../replication/queryable.ts'
+import { WalwireError } from '../../protocol/messages/errors.ts'
+import { quoteIdentifier, quoteLiteral } from '../../protocol/messages/quote.ts'
+import { type Queryable, queryRows } from '../../replication/catalog/queryable.ts'
 import type { TableName } from './table-list.ts'
 
 /** SQLSTATE duplicate_object. */

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { formatLsn, parseLsn } from '../../protocol/lsn.ts'
+import { formatLsn, parseLsn } from '../../protocol/messages/lsn.ts'
 import { oneOf, readSeconds, readUrl, type SortedArguments, sortArguments, usageError } from '../arguments.ts'
 import { type LogLevel, logLevels } from '../diagnostics.ts'
 import { temporaryPath } from '../files/checkpoint.ts'

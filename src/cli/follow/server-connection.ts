@@ -1,6 +1,6 @@
-import { Connection } from '../../protocol/connection.ts'
-import { resolveConnection } from '../../protocol/resolve-connection.ts'
-import type { Queryable } from '../../replication/queryable.ts'
+import { Connection } from '../../protocol/connection/connection.ts'
+import { resolveConnection } from '../../protocol/connection/resolve-connection.ts'
+import type { Queryable } from '../../replication/catalog/queryable.ts'
 
 /** Opens an ordinary connection for some statements before a feed begins, and closes it again. */
 export async function withServer<Result>(

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { formatLsn, type Lsn, parseLsn } from '../../protocol/lsn.ts'
-import { type Queryable, queryRows } from '../../replication/queryable.ts'
-import { flushWritten } from '../../replication/wait-for-lsn.ts'
+import { formatLsn, type Lsn, parseLsn } from '../../protocol/messages/lsn.ts'
+import { type Queryable, queryRows } from '../../replication/catalog/queryable.ts'
+import { flushWritten } from '../../replication/catalog/wait-for-lsn.ts'
 
 /** How often to ask whether the log has reached the disk. */
 const pollMs = 50

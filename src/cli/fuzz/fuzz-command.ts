@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto'
-import type { ConnectionInput } from '../../protocol/connection-options.ts'
-import { resolveConnection } from '../../protocol/resolve-connection.ts'
+import type { ConnectionInput } from '../../protocol/connection/connection-options.ts'
+import { resolveConnection } from '../../protocol/connection/resolve-connection.ts'
 import { watchParent } from '../demo/parent-watch.ts'
 import { bootEmbedded, inServerWords, passingSettings } from '../embedded/boot-embedded.ts'
 import { commandBinaries } from '../embedded/command-binaries.ts'

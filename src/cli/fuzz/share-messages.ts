@@ -1,5 +1,5 @@
-import type { ConnectionInput } from '../../protocol/connection-options.ts'
-import { type ErrorCode, WalwireError } from '../../protocol/errors.ts'
+import type { ConnectionInput } from '../../protocol/connection/connection-options.ts'
+import { type ErrorCode, WalwireError } from '../../protocol/messages/errors.ts'
 import { CommandError, type CommandErrorCode } from '../command-error.ts'
 import type { Progress } from './progress-line.ts'
 import type { ShareRequest, ShareResult } from './share.ts'

@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads'
-import { resolveConnection } from '../../protocol/resolve-connection.ts'
+import { resolveConnection } from '../../protocol/connection/resolve-connection.ts'
 import { plainDiagnostics } from '../diagnostics.ts'
 import { loadPackages } from './fuzz-packages.ts'
 import { tryShare } from './share.ts'

@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads'
-import type { ConnectionInput } from '../../protocol/connection-options.ts'
+import type { ConnectionInput } from '../../protocol/connection/connection-options.ts'
 import type { ShareWatch } from './fuzz.ts'
 import type { ShareRequest, ShareResult } from './share.ts'
 import { errorOf, type ShareMessage, type ShareTask } from './share-messages.ts'

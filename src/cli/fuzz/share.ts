@@ -1,4 +1,4 @@
-import type { ResolvedConnection } from '../../protocol/connection-options.ts'
+import type { ResolvedConnection } from '../../protocol/connection/connection-options.ts'
 import type { Logger } from '../../replication/logger.ts'
 import { orAbort } from '../abortable.ts'
 import type { FuzzedType } from './forms/fuzzed-types.ts'

@@ -1,4 +1,4 @@
-import { formatLsn } from '../../protocol/lsn.ts'
+import { formatLsn } from '../../protocol/messages/lsn.ts'
 import type { Transaction } from '../../replication/events.ts'
 import { durationText, plural } from './quantities.ts'
 import type { Span } from './spans.ts'

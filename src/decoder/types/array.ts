@@ -1,5 +1,5 @@
-import { ProtocolError } from '../../protocol/errors.ts'
-import { Writer } from '../../protocol/writer.ts'
+import { ProtocolError } from '../../protocol/messages/errors.ts'
+import { Writer } from '../../protocol/messages/writer.ts'
 import { int32At, uint32At } from './big-endian.ts'
 import type { Codec, ReadValue } from './codec.ts'
 import { jsonArray, jsonValue } from './json-value.ts'

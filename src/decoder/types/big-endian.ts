@@ -1,4 +1,4 @@
-import { ProtocolError } from '../../protocol/errors.ts'
+import { ProtocolError } from '../../protocol/messages/errors.ts'
 
 /*
  * Numbers of binary values, in network order. A value's reader checks the length first: these do not.

@@ -1,5 +1,5 @@
-import { ProtocolError } from '../../protocol/errors.ts'
-import { Writer } from '../../protocol/writer.ts'
+import { ProtocolError } from '../../protocol/messages/errors.ts'
+import { Writer } from '../../protocol/messages/writer.ts'
 import type { Row } from '../relation.ts'
 import { canGenerateCode, rowLiteral, setField } from '../row-reader.ts'
 import type { SliceText } from '../text.ts'

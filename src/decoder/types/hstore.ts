@@ -1,5 +1,5 @@
-import { ProtocolError } from '../../protocol/errors.ts'
-import { Writer } from '../../protocol/writer.ts'
+import { ProtocolError } from '../../protocol/messages/errors.ts'
+import { Writer } from '../../protocol/messages/writer.ts'
 import { type SliceText, sliceUtf8, sliceUtf8Strictly } from '../text.ts'
 import { int32At } from './big-endian.ts'
 import type { Codec } from './codec.ts'

@@ -1,4 +1,4 @@
-import { WalwireError } from '../../protocol/errors.ts'
+import { WalwireError } from '../../protocol/messages/errors.ts'
 import type { Codec, ReadValue } from './codec.ts'
 
 /**

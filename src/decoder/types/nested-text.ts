@@ -1,4 +1,4 @@
-import { ProtocolError } from '../../protocol/errors.ts'
+import { ProtocolError } from '../../protocol/messages/errors.ts'
 import type { Codec, ReadValue } from './codec.ts'
 
 /*

@@ -1,4 +1,4 @@
-import { WalwireError } from '../../protocol/errors.ts'
+import { WalwireError } from '../../protocol/messages/errors.ts'
 import type { builtinRanges, builtinTypes } from './builtin.ts'
 import type { Codec } from './codec.ts'
 import { builtinNames, nameHint } from './names.ts'

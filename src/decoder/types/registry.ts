@@ -1,4 +1,4 @@
-import { WalwireError } from '../../protocol/errors.ts'
+import { WalwireError } from '../../protocol/messages/errors.ts'
 import { type SliceText, sliceUtf8, sliceUtf8Strictly } from '../text.ts'
 import { arrayCodec } from './array.ts'
 import { type BuiltinType, builtinRanges, builtinTypes } from './builtin.ts'

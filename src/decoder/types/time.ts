@@ -1,4 +1,4 @@
-import { ProtocolError } from '../../protocol/errors.ts'
+import { ProtocolError } from '../../protocol/messages/errors.ts'
 import { sliceAscii } from '../text.ts'
 import { checkLength, int32At, uint32At } from './big-endian.ts'
 import { twoDigits } from './calendar.ts'

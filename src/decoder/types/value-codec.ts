@@ -1,4 +1,4 @@
-import { WalwireError } from '../../protocol/errors.ts'
+import { WalwireError } from '../../protocol/messages/errors.ts'
 import { builtinNames, nameHint } from './names.ts'
 import { type PgType, TypeRegistry } from './registry.ts'
 

@@ -1,4 +1,4 @@
-import { ProtocolError } from '../../protocol/errors.ts'
+import { ProtocolError } from '../../protocol/messages/errors.ts'
 import { type SliceText, sliceUtf8, sliceUtf8Strictly } from '../text.ts'
 import type { Codec } from './codec.ts'
 import { writeString } from './string.ts'

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { inCommandWords } from '../../../src/cli/follow/command-words.ts'
-import { WalwireError } from '../../../src/protocol/errors.ts'
+import { WalwireError } from '../../../src/protocol/messages/errors.ts'
 
 test.each([
   [

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { endOfLastRecord, stopNow } from '../../../src/cli/follow/stop-now.ts'
-import type { TextRow } from '../../../src/replication/queryable.ts'
+import type { TextRow } from '../../../src/replication/catalog/queryable.ts'
 
 /** A connection that answers each question with the next of these rows, and the last one for ever. */
 function answering(...rows: TextRow[]) {

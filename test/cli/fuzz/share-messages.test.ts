@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { CommandError } from '../../../src/cli/command-error.ts'
 import { errorOf, failureOf } from '../../../src/cli/fuzz/share-messages.ts'
-import { WalwireError } from '../../../src/protocol/errors.ts'
+import { WalwireError } from '../../../src/protocol/messages/errors.ts'
 
 const parts = { what: 'a', why: 'b', hint: 'c' }
 

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { PgArray } from '../../../src/decoder/types/pg-array.ts'
 import { TypeRegistry } from '../../../src/decoder/types/registry.ts'
-import { ProtocolError } from '../../../src/protocol/errors.ts'
+import { ProtocolError } from '../../../src/protocol/messages/errors.ts'
 import { failureOf, readInPlace } from './in-place.ts'
 
 const types = new TypeRegistry()

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { readBytea, writeBytea } from '../../../src/decoder/types/bytea.ts'
-import { ProtocolError } from '../../../src/protocol/errors.ts'
+import { ProtocolError } from '../../../src/protocol/messages/errors.ts'
 import { failureOf, readInPlace } from './in-place.ts'
 
 /** byteaout with bytea_output = escape. */

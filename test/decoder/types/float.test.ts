@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { readFloat, writeFloat } from '../../../src/decoder/types/float.ts'
-import { ProtocolError } from '../../../src/protocol/errors.ts'
+import { ProtocolError } from '../../../src/protocol/messages/errors.ts'
 import { failureOf, readInPlace } from './in-place.ts'
 
 const view = new DataView(new ArrayBuffer(8))

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { builtinOids } from '../../../src/decoder/types/names.ts'
 import { type CatalogType, type PgType, type ReadValue, TypeRegistry } from '../../../src/decoder/types/registry.ts'
-import { ProtocolError, WalwireError } from '../../../src/protocol/errors.ts'
+import { ProtocolError, WalwireError } from '../../../src/protocol/messages/errors.ts'
 import { law } from '../../property.ts'
 import { readRecorded } from './golden/recorded.ts'
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { readInt8, readInteger, writeInteger } from '../../../src/decoder/types/integer.ts'
-import { ProtocolError } from '../../../src/protocol/errors.ts'
+import { ProtocolError } from '../../../src/protocol/messages/errors.ts'
 import { failureOf, readInPlace } from './in-place.ts'
 
 const least = -(2n ** 63n)

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Event, Row } from '../../../src/index.ts'
-import { quoteLiteral } from '../../../src/protocol/quote.ts'
+import { quoteLiteral } from '../../../src/protocol/messages/quote.ts'
 import { definitions, goldens } from '../../decoder/types/golden/cases.ts'
 import { readRecorded, recordedTypes } from '../../decoder/types/golden/recorded.ts'
 import { sharedServer, testVersions } from '../../server/index.ts'

@@ -1,4 +1,4 @@
-import { WalwireError } from '../../../../src/protocol/errors.ts'
+import { WalwireError } from '../../../../src/protocol/messages/errors.ts'
 import type { Batch, Event, Feed, Position } from '../../../../src/replication/index.ts'
 import { FeedInvariants } from './feed-invariants.ts'
 

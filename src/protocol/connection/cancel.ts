@@ -1,0 +1,43 @@
+import type { BackendKeyData } from '../messages/backend.ts'
+import { WalwireError } from '../messages/errors.ts'
+import { withinLimits } from './attempt.ts'
+import type { ResolvedConnection } from './connection-options.ts'
+import { cancelRequest } from './frontend.ts'
+import { openStream } from './open-stream.ts'
+
+const cancelTimeoutMs = 5_000
+
+/**
+ * Asks the server, over a connection of its own, to cancel what another one runs.
+ *
+ * @param key what that connection was given, if it was
+ * @param mustEncrypt whether that connection is encrypted: the key must not be sent in the clear then
+ * @param signal gives up earlier
+ * @see https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-CANCELING-REQUESTS
+ */
+export async function requestCancel(
+  resolved: ResolvedConnection,
+  key: BackendKeyData | undefined,
+  mustEncrypt: boolean,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  if (key === undefined) {
+    throw new WalwireError('server_error', {
+      what: 'the command cannot be cancelled',
+      why: 'the server gave no key for it when the session began',
+      hint: 'connect to the server itself instead of a pooler',
+    })
+  }
+  const { connectTimeoutMs, description } = resolved
+  const timeoutMs = connectTimeoutMs === 0 ? cancelTimeoutMs : Math.min(connectTimeoutMs, cancelTimeoutMs)
+  await withinLimits({ timeoutMs, signal, what: `cancel a command at ${description}` }, async (attempt) => {
+    const { stream } = await openStream(resolved, attempt, mustEncrypt)
+    attempt.step = 'waiting for the server to take the cancel request'
+    await new Promise<void>((resolve) => {
+      // the server closes without an answer, and how that looks does not matter
+      stream.once('close', resolve)
+      stream.resume()
+      stream.end(cancelRequest(key.processId, key.secretKey))
+    })
+  })
+}

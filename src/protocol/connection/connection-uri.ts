@@ -1,0 +1,114 @@
+import { WalwireError } from '../messages/errors.ts'
+
+/**
+ * Takes a connection URI apart into libpq's keywords, as libpq does it (a URL parser would change the case of a host,
+ * drop an empty port and trip over a socket's folder).
+ *
+ * `postgresql://[user[:password]@][host][:port][/dbname][?keyword=value&…]`, every part percent-decoded. Errors never
+ * quote the URI: its parts may be a password.
+ *
+ * @returns keywords as they were named, not checked against what is known
+ * @throws {WalwireError} `bad_connection` when it is malformed, `unsupported_option` for several hosts
+ * @see https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS
+ */
+export function parseConnectionUri(uri: string): Map<string, string> {
+  const scheme = /^(?:postgresql|postgres):\/\//.exec(uri)
+  if (!scheme) throw malformed('it does not begin with postgres:// or postgresql://')
+  const values = new Map<string, string>()
+  let rest = uri.slice(scheme[0].length)
+
+  const question = rest.indexOf('?')
+  const query = question < 0 ? undefined : rest.slice(question + 1)
+  if (question >= 0) rest = rest.slice(0, question)
+
+  // libpq: everything up to the first @, if no slash comes before it
+  const credentials = /^([^@/]*)@/.exec(rest)?.[1]
+  if (credentials !== undefined) {
+    rest = rest.slice(credentials.length + 1)
+    const colon = credentials.indexOf(':')
+    set(values, 'user', decode(colon < 0 ? credentials : credentials.slice(0, colon), 'the user'))
+    if (colon >= 0) set(values, 'password', decode(credentials.slice(colon + 1), 'the password'))
+  }
+
+  const slash = rest.indexOf('/')
+  // These would be read otherwise than they were meant, and then shown: half of a password as host or database.
+  if ((slash < 0 ? rest : rest.slice(0, slash)).includes('@')) {
+    throw malformed('there is more than one @; one in a user or password is written %40')
+  }
+  if (credentials === undefined && slash >= 0 && rest.includes('@', slash)) {
+    throw malformed('an @ stands behind a slash; a / in a user or password is written %2F, an @ in a database %40')
+  }
+  if (slash >= 0) set(values, 'dbname', decode(rest.slice(slash + 1), 'the database'))
+  parseAuthority(slash < 0 ? rest : rest.slice(0, slash), values)
+  if (query !== undefined) parseQuery(query, values)
+  return values
+}
+
+/** `host`, `host:port`, `[IPv6 address]:port`, or nothing. */
+function parseAuthority(authority: string, values: Map<string, string>): void {
+  if (authority.includes(',')) throw severalHosts()
+  const bracketed = /^\[([^\]]*)\](.*)$/s.exec(authority)
+  let port: string | undefined
+  if (bracketed) {
+    const address = bracketed[1] ?? ''
+    const after = bracketed[2] ?? ''
+    if (address === '') throw malformed('the brackets for an IPv6 address are empty')
+    if (after !== '' && !after.startsWith(':'))
+      throw malformed('something other than a port stands behind the bracket ]')
+    set(values, 'host', decode(address, 'the host'))
+    if (after !== '') port = after.slice(1)
+  } else {
+    if (authority.startsWith('[')) throw malformed('the bracket [ of an IPv6 address is not closed')
+    const colon = authority.indexOf(':')
+    set(values, 'host', decode(colon < 0 ? authority : authority.slice(0, colon), 'the host'))
+    if (colon >= 0) port = authority.slice(colon + 1)
+  }
+  if (port !== undefined) set(values, 'port', decode(port, 'the port'))
+}
+
+function parseQuery(query: string, values: Map<string, string>): void {
+  if (query === '') return
+  for (const pair of query.split('&')) {
+    const equals = pair.indexOf('=')
+    if (equals < 0) throw malformed('a parameter behind the question mark has no = and no value')
+    if (pair.includes('=', equals + 1)) throw malformed('a parameter behind the question mark has more than one =')
+    const keyword = decode(pair.slice(0, equals), 'a keyword')
+    const value = decode(pair.slice(equals + 1), `the value of ${keyword}`)
+    // JDBC's spelling, which libpq takes too
+    if (keyword === 'ssl' && value === 'true') values.set('sslmode', 'require')
+    else values.set(keyword, value)
+  }
+}
+
+/** An empty part is one that is not there; libpq's defaults fill it. */
+function set(values: Map<string, string>, keyword: string, value: string): void {
+  if (value !== '') values.set(keyword, value)
+}
+
+function decode(text: string, name: string): string {
+  let decoded: string
+  try {
+    decoded = decodeURIComponent(text)
+  } catch {
+    throw malformed(`${name} has a % that is not followed by two hexadecimal digits, or bytes that are not UTF-8`)
+  }
+  if (decoded.includes('\0')) throw malformed(`${name} contains a zero byte (%00)`)
+  return decoded
+}
+
+function malformed(why: string): WalwireError {
+  return new WalwireError('bad_connection', {
+    what: 'the connection URI cannot be read',
+    why,
+    hint: 'write postgres://user:password@host:port/dbname?keyword=value, with %XX for special characters in each part',
+  })
+}
+
+/** Several hosts to try in turn, in the URI or as keywords. */
+export function severalHosts(): WalwireError {
+  return new WalwireError('unsupported_option', {
+    what: 'the connection names several hosts',
+    why: 'trying hosts in turn is not supported yet',
+    hint: 'name the one host to follow',
+  })
+}

@@ -1,0 +1,279 @@
+import { type BackendKeyData, decodeBackend, unknownTag } from '../messages/backend.ts'
+import type { ErrorFields } from '../messages/error-fields.ts'
+import { WalwireError } from '../messages/errors.ts'
+import type { Framer } from '../messages/framer.ts'
+import { withinLimits } from './attempt.ts'
+import { requestCancel } from './cancel.ts'
+import type { ResolvedConnection } from './connection-options.ts'
+import { copyDoneMessage, terminateMessage } from './frontend.ts'
+import { Link } from './link.ts'
+import { logIn } from './login.ts'
+import { openStream } from './open-stream.ts'
+import { beginCopy, finishCopy, type QueryResult, runQuery } from './simple-query.ts'
+import { type SessionWishes, serverVersionNumber } from './startup.ts'
+
+const defaultMaxBufferedBytes = 8 * 1024 * 1024
+
+/** How a {@link Connection} is opened. */
+export interface OpenOptions extends SessionWishes {
+  /** Bytes read ahead before reading pauses. Default 8 MiB. */
+  readonly maxBufferedBytes?: number | undefined
+  /** Aborting it makes `open` reject with its reason. It means nothing to a connection that is open. */
+  readonly signal?: AbortSignal | undefined
+  /** Gets every NoticeResponse. Must not throw. */
+  readonly onNotice?: ((notice: ErrorFields) => void) | undefined
+}
+
+/** How a copy's message that is not data was dealt with, see {@link Connection.sideMessage}. */
+export type SideMessage = 'handled' | 'done' | 'complete'
+
+/**
+ * One session with a server over one stream: simple queries, and copies that the caller pulls itself.
+ *
+ * In a copy nothing is read beyond `maxBufferedBytes` until the caller takes it. Between commands the connection reads
+ * by itself, so that {@link ended} resolves when the server ends the session.
+ */
+export class Connection {
+  readonly #resolved: ResolvedConnection
+  readonly #link: Link
+  readonly #key: BackendKeyData | undefined
+  #queue: Promise<unknown> = Promise.resolve()
+  #copyDoneOwed = false
+
+  private constructor(resolved: ResolvedConnection, link: Link, key: BackendKeyData | undefined) {
+    this.#resolved = resolved
+    this.#link = link
+    this.#key = key
+  }
+
+  /**
+   * Connects, with TLS as the sslmode says, logs in, and waits for the session to be ready: all within
+   * `connectTimeoutMs`. When it fails, no socket stays open.
+   *
+   * @throws {WalwireError} `connect_failed`, `connect_timeout`, `not_postgres`, `tls_refused`, `tls_failed`,
+   * `auth_failed`, `auth_unsupported`, `database_missing`, `not_permitted`, `too_many_connections`,
+   * `server_not_ready`, `server_error`, `protocol_violation`; the signal's reason
+   */
+  static open(resolved: ResolvedConnection, options: OpenOptions = {}): Promise<Connection> {
+    const { description, connectTimeoutMs: timeoutMs } = resolved
+    const { signal, onNotice, maxBufferedBytes = defaultMaxBufferedBytes } = options
+    return withinLimits({ timeoutMs, signal, what: `connect to ${description}` }, async (attempt) => {
+      const { stream, encrypted, certificate } = await openStream(resolved, attempt)
+      const link = new Link({ stream, encrypted, description, maxBufferedBytes, onNotice })
+      const key = await logIn(link, resolved, options, certificate, attempt)
+      const connection = new Connection(resolved, link, key)
+      // unknown before 17, so it cannot be in the startup packet, which is sent before the version is known
+      if (connection.serverVersion >= 170_000) await connection.query('SET transaction_timeout = 0')
+      return connection
+    })
+  }
+
+  /** ParameterStatus so far: `server_version`, `server_encoding`, `integer_datetimes` … */
+  get parameters(): ReadonlyMap<string, string> {
+    return this.#link.parameters
+  }
+
+  /** The server's version as it counts itself: 170010 for 17.10. */
+  get serverVersion(): number {
+    return serverVersionNumber(this.parameters.get('server_version') ?? '')
+  }
+
+  /** The process ID of the server's backend, or 0 where something in between did not give one. */
+  get processId(): number {
+    return this.#key?.processId ?? 0
+  }
+
+  /** Whether the bytes go over TLS. */
+  get encrypted(): boolean {
+    return this.#link.encrypted
+  }
+
+  /**
+   * Resolves, and never rejects, when the connection is gone, whatever the reason: with what the server said last
+   * (`server_stopping` …), `connection_lost` for a stream that broke or ended without a word, `protocol_violation`, or
+   * `connection_closed` after {@link close} or {@link destroy}.
+   */
+  get ended(): Promise<WalwireError> {
+    return this.#link.ended
+  }
+
+  /** What {@link ended} resolves with; undefined while the connection is there. */
+  get failure(): WalwireError | undefined {
+    return this.#link.failure
+  }
+
+  /** Bytes written and not yet taken by the system. */
+  get unsent(): number {
+    return this.#link.unsent
+  }
+
+  /**
+   * Runs one or several statements by the simple protocol, or a replication command. Calls queue up.
+   *
+   * @returns one result for each statement, values in text format
+   * @throws {WalwireError} of the server's ErrorResponse (`server_error`, `cancelled` …; the connection stays usable
+   * unless it is gone); `bad_option` during a copy, or for a statement that begins one; `invalid_text` for a value that
+   * is not UTF-8; why the connection is gone
+   */
+  query(sql: string): Promise<QueryResult[]> {
+    return this.#exclusively(() => runQuery(this.#link, sql, readText))
+  }
+
+  /** The same with each value as its bytes, for what need not be text (TIMELINE_HISTORY). */
+  queryBytes(sql: string): Promise<QueryResult<Uint8Array>[]> {
+    return this.#exclusively(() => runQuery(this.#link, sql, (value) => value))
+  }
+
+  /**
+   * Sends a command that begins a copy (COPY … TO STDOUT, START_REPLICATION) and waits until it has begun. From then on
+   * the caller pulls until {@link endCopy}:
+   *
+   * ```ts
+   * do {
+   *   while (framer.next()) {
+   *     if (framer.tag === backendTag.CopyData) take(framer.bytes, framer.start, framer.end)
+   *     else if (connection.sideMessage() !== 'handled') return connection.endCopy()
+   *   }
+   * } while (await connection.more())
+   * throw connection.failure
+   * ```
+   *
+   * @throws {WalwireError} as {@link query}
+   */
+  copy(sql: string): Promise<'both' | 'out'> {
+    return this.#exclusively(async () => {
+      const direction = await beginCopy(this.#link, sql)
+      this.#copyDoneOwed = direction === 'both'
+      return direction
+    })
+  }
+
+  /** In a copy: the messages, for the caller to pull. */
+  get framer(): Framer {
+    return this.#link.framer
+  }
+
+  /**
+   * Waits for bytes, after the framer said that it has no whole message: true when more came, false when the connection
+   * is gone ({@link failure} says why). Everything that came before the end is in the framer.
+   */
+  more(): Promise<boolean> {
+    return this.#link.intake.more()
+  }
+
+  /** See {@link Intake.keepReading}: to be called now and then by a consumer that takes long between two `more()`. */
+  keepReading(): void {
+    this.#link.intake.keepReading()
+  }
+
+  /** See {@link Intake.pacing}. */
+  get pacing(): boolean {
+    return this.#link.intake.pacing
+  }
+
+  set pacing(on: boolean) {
+    this.#link.intake.pacing = on
+  }
+
+  /**
+   * In a copy: deals with the framer's current message where it is not CopyData.
+   *
+   * @returns `handled` for what can come anywhere (notices, parameters); `done` for CopyDone; `complete` for
+   * CommandComplete, which a server that is stopping sends without a CopyDone before it closes the connection
+   * @throws {WalwireError} of an ErrorResponse: the copy is over, {@link endCopy} makes the connection usable again
+   */
+  sideMessage(): SideMessage {
+    const { framer } = this
+    const message = decodeBackend(framer.tag, framer.bytes, framer.start, framer.end)
+    switch (message.type) {
+      case 'CopyDone':
+        return 'done'
+      case 'CommandComplete':
+        return 'complete'
+      case 'ErrorResponse':
+        this.#copyDoneOwed = false
+        throw this.#link.serverError('the copy was broken off', message.fields)
+      default:
+        if (this.#link.takeAside(message)) return 'handled'
+        throw unknownTag(framer.tag)
+    }
+  }
+
+  /** In a copy in both directions: says that this side is done. The server may still send a lot before it is. */
+  sendCopyDone(): void {
+    if (!this.#copyDoneOwed) return
+    this.#copyDoneOwed = false
+    this.write(copyDoneMessage())
+  }
+
+  /**
+   * Ends a copy: sends CopyDone where that is owed, drops what still comes, and waits until the connection can be used
+   * for queries again. For a copy that is far from its end, {@link cancel} or {@link destroy} is faster.
+   *
+   * @returns the tags of the commands that ended
+   * @throws {WalwireError} of an ErrorResponse that comes on the way; why the connection is gone
+   */
+  async endCopy(): Promise<string[]> {
+    if (!this.#link.copying) return []
+    this.sendCopyDone()
+    return finishCopy(this.#link)
+  }
+
+  /**
+   * Sends a whole message as it is. The bytes must not change until they are sent. On a connection that is gone it does
+   * nothing; {@link ended} tells.
+   */
+  write(bytes: Uint8Array): void {
+    this.#link.write(bytes)
+  }
+
+  /**
+   * Asks the server to cancel what this connection runs, over a second connection, encrypted if this one is. Resolves
+   * when the server has taken the request, which says nothing about whether there was something to cancel.
+   *
+   * @param signal gives up earlier than after 5 s
+   * @throws {WalwireError} as {@link open}; the signal's reason
+   */
+  cancel(signal?: AbortSignal): Promise<void> {
+    return requestCancel(this.#resolved, this.#key, this.encrypted, signal)
+  }
+
+  /**
+   * Says goodbye and waits until the stream is closed, at most `graceMs`; then the stream is destroyed. What was written
+   * before is sent first. Unread data is dropped. Calling it again only waits.
+   */
+  close(graceMs = 500): Promise<void> {
+    return this.#link.close(terminateMessage(), graceMs)
+  }
+
+  /**
+   * Drops the connection at once.
+   *
+   * @param reason when this is no wish but a judgement about the connection: it then ends as `connection_lost`, with
+   * this as cause
+   */
+  destroy(reason?: Error): void {
+    this.#link.destroy(reason)
+  }
+
+  #exclusively<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#queue.then(work)
+    this.#queue = result.catch(() => {})
+    return result
+  }
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+function readText(value: Uint8Array): string {
+  try {
+    return utf8.decode(value)
+  } catch (cause) {
+    throw new WalwireError('invalid_text', {
+      what: 'a value in the answer to a query cannot be read',
+      why: 'it is not valid UTF-8, which a database with the encoding SQL_ASCII does not prevent',
+      hint: 'mend the value or the name in the database',
+      cause,
+    })
+  }
+}

@@ -1,0 +1,82 @@
+import type { AuthenticationMessage } from '../messages/authentication-messages.ts'
+import type { BackendKeyData, BackendMessage } from '../messages/backend.ts'
+import { ProtocolError } from '../messages/errors.ts'
+import type { Attempt } from './attempt.ts'
+import { authenticate, unauthenticated } from './authentication.ts'
+import { serverEndPoint } from './channel-binding.ts'
+import type { ResolvedConnection } from './connection-options.ts'
+import { startupMessage } from './frontend.ts'
+import type { Link } from './link.ts'
+import { type SessionWishes, startupParameters } from './startup.ts'
+import { notPostgres } from './tls.ts'
+
+/**
+ * Sends the startup message, authenticates, and waits for the session to be ready.
+ *
+ * @param certificate the server's, in DER, where there is TLS
+ * @returns what a cancel request needs, if the server gave it
+ * @see https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-START-UP
+ */
+export async function logIn(
+  link: Link,
+  resolved: ResolvedConnection,
+  wishes: SessionWishes,
+  certificate: Uint8Array | undefined,
+  attempt: Attempt,
+): Promise<BackendKeyData | undefined> {
+  attempt.step = 'waiting for authentication to begin'
+  link.write(startupMessage(startupParameters(resolved, wishes)))
+  const credentials = {
+    user: resolved.user,
+    password: resolved.password,
+    accepted: resolved.acceptedMethods,
+    channelBinding: resolved.channelBinding,
+    endPoint: certificate === undefined ? undefined : serverEndPoint(certificate),
+  }
+  let state = unauthenticated
+  let key: BackendKeyData | undefined
+  let message = await firstMessage(link, resolved)
+  for (;;) {
+    if (message.type === 'ErrorResponse') {
+      const bound = state.step === 'scram-final-sent' && state.final.bound && message.fields.code === '28000'
+      throw link.serverError(`could not log in at ${resolved.description}`, message.fields, bound ? unbound : undefined)
+    } else if (isAuthentication(message)) {
+      attempt.step = 'logging in'
+      const step = await authenticate(state, message, credentials)
+      state = step.state
+      if (step.send) link.write(step.send)
+      if (state.step === 'done') attempt.step = 'waiting for the session to be ready'
+    } else if (message.type === 'NegotiateProtocolVersion') {
+      // 3.0 without an option was asked for, so there is nothing that it could be without
+      if (message.unrecognizedOptions.length !== 0) throw link.outOfOrder(message)
+    } else if (state.step !== 'done') {
+      throw link.outOfOrder(message)
+    } else if (message.type === 'BackendKeyData') {
+      key = message
+    } else if (message.type === 'ReadyForQuery') {
+      link.becomeIdle()
+      return key
+    } else {
+      throw link.outOfOrder(message)
+    }
+    message = await link.receive()
+  }
+}
+
+/** Where the server saw another certificate than the client did. */
+const unbound =
+  'something between client and server ends TLS; if it is yours, write channel_binding=disable, if not, do not log in'
+
+/** The first message shows whether this is a server at all. */
+async function firstMessage(link: Link, resolved: ResolvedConnection): Promise<BackendMessage> {
+  try {
+    return await link.receive()
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error
+    throw notPostgres(resolved.description, 'it answered with something that is not a message of the protocol', error)
+  }
+}
+
+function isAuthentication(message: BackendMessage): message is AuthenticationMessage {
+  return message.type.startsWith('Authentication')
+}

@@ -1,0 +1,280 @@
+import { isIP } from 'node:net'
+import { join } from 'node:path'
+import type { ConnectionOptions as TlsOptions } from 'node:tls'
+import { WalwireError } from '../messages/errors.ts'
+import type { AuthenticationMethod, ChannelBindingMode } from './authentication.ts'
+import type { KeywordName } from './connection-keywords.ts'
+import type { ConnectionInput, Endpoint, ResolvedConnection, SslMode } from './connection-options.ts'
+import { bad, type ConnectionValues, connectionValues } from './connection-values.ts'
+import { passwordFromFile } from './pgpass.ts'
+import { type FoundFile, processSurroundings, type Surroundings } from './surroundings.ts'
+import { checkedSslMode, defaultSslMode, tlsOptions, tlsVersion } from './tls-options.ts'
+
+const defaultConnectTimeoutMs = 10_000
+const maxTimerMs = 0x7fff_ffff
+/** In seconds. The system's two hours are too long for the connections that are silent during a copy: NATs forget them. */
+const defaultKeepalivesIdle = '60'
+
+/** Where distributions and PostgreSQL's own build put the socket. The password file calls both `localhost`. */
+const socketFolders = ['/var/run/postgresql', '/tmp']
+
+/**
+ * Fills in what a connection leaves open, in libpq's order: what was given, the PG* environment variables,
+ * `~/.pgpass`, libpq's defaults (user: the operating system's; dbname: the user; host: a Unix socket if there is one,
+ * else localhost; port 5432). A function of what it is given: the outside world comes in through `surroundings`.
+ *
+ * @throws {WalwireError} `bad_connection` for what is unknown or malformed, `unsupported_option` for what libpq can and
+ * walwire cannot. Nothing is ever ignored.
+ */
+export async function resolveConnection(
+  input?: ConnectionInput,
+  surroundings: Surroundings = processSurroundings,
+): Promise<ResolvedConnection> {
+  const values = connectionValues(input, surroundings.env)
+  const { text } = values
+  const warnings: string[] = []
+  const get = (name: KeywordName): string | undefined => text.get(name) || undefined
+
+  const port = portOf(get('port'))
+  const user = get('user') ?? surroundings.userName()
+  if (user === undefined) throw bad('no user is given, and the operating system has no name for this one', 'give user')
+  const dbname = get('dbname') ?? user
+  const hostaddr = get('hostaddr')
+  if (hostaddr !== undefined && isIP(hostaddr) === 0) {
+    throw bad(`hostaddr is ${JSON.stringify(hostaddr)}, which is no IP address`, 'give a name as host')
+  }
+  const host = get('host') ?? (await defaultHost(values, port, surroundings))
+  const endpoint = endpointOf(values, host, hostaddr, port)
+  const asked = sslModeOf(values)
+  const sslmode = endpoint.kind === 'unix' ? 'disable' : asked
+
+  return {
+    endpoint,
+    description: describe(user, endpoint, host, port, dbname),
+    user,
+    dbname,
+    password: await passwordOf(values, { host, hostaddr, port, dbname, user }, surroundings, warnings),
+    acceptedMethods: acceptedMethods(text.get('require_auth')),
+    channelBinding: channelBindingOf(text.get('channel_binding')),
+    sslmode,
+    tls: sslmode === 'disable' ? undefined : await tlsOf(values, sslmode, host, surroundings),
+    connectTimeoutMs: connectTimeoutOf(get('connect_timeout')),
+    applicationName: get('application_name'),
+    fallbackApplicationName: get('fallback_application_name'),
+    options: get('options'),
+    keepAliveIdleMs: keepAliveOf(text),
+    warnings,
+  }
+}
+
+/** Undefined where no name was given: an address or a stream needs none. */
+async function defaultHost(
+  values: ConnectionValues,
+  port: number,
+  surroundings: Surroundings,
+): Promise<string | undefined> {
+  if (values.connect !== undefined || values.text.get('hostaddr')) return undefined
+  if (surroundings.platform !== 'win32') {
+    for (const folder of socketFolders) if (await surroundings.isSocket(socketPath(folder, port))) return folder
+  }
+  return 'localhost'
+}
+
+function endpointOf(
+  values: ConnectionValues,
+  host: string | undefined,
+  hostaddr: string | undefined,
+  port: number,
+): Endpoint {
+  if (values.connect !== undefined) return { kind: 'custom', connect: values.connect }
+  if (hostaddr !== undefined) return { kind: 'tcp', host: hostaddr, port }
+  if (host?.startsWith('@')) {
+    throw new WalwireError('unsupported_option', {
+      what: 'the host cannot be connected to',
+      why: 'this is not supported: a Unix socket in the abstract namespace (@)',
+      hint: 'name the folder of an ordinary Unix socket',
+    })
+  }
+  if (host?.startsWith('/')) return { kind: 'unix', path: socketPath(host, port) }
+  return { kind: 'tcp', host: host ?? 'localhost', port }
+}
+
+function socketPath(folder: string, port: number): string {
+  return `${folder.replace(/\/+$/, '')}/.s.PGSQL.${port}`
+}
+
+function describe(user: string, endpoint: Endpoint, host: string | undefined, port: number, dbname: string): string {
+  switch (endpoint.kind) {
+    case 'tcp': {
+      const name = host ?? endpoint.host
+      return `${user}@${isIP(name) === 6 ? `[${name}]` : name}:${port}/${dbname}`
+    }
+    case 'unix':
+      return `${user}@${endpoint.path}/${dbname}`
+    case 'custom':
+      return `${user}@${host ?? 'a stream of its own'}/${dbname}`
+    default:
+      return endpoint satisfies never
+  }
+}
+
+async function passwordOf(
+  values: ConnectionValues,
+  key: { host: string | undefined; hostaddr: string | undefined; port: number; dbname: string; user: string },
+  surroundings: Surroundings,
+  warnings: string[],
+): Promise<ResolvedConnection['password']> {
+  const { password } = values
+  if (password !== undefined) return async () => password()
+  const given = values.text.get('password')
+  if (given) return async () => given
+
+  const path = values.text.get('passfile') || defaultPassfile(surroundings)
+  if (path === undefined) return async () => undefined
+  const file = await surroundings.file(path).catch(() => 'unreadable' as const)
+  if (file === undefined) return async () => undefined
+  if (file === 'unreadable' || !file.plain || file.exposed) {
+    warnings.push(`the password file ${path} was not used: ${objection(file)}`)
+    return async () => undefined
+  }
+  const host = key.host ?? key.hostaddr ?? 'localhost'
+  const found = passwordFromFile(file.text, {
+    host: socketFolders.includes(host) ? 'localhost' : host,
+    port: String(key.port),
+    dbname: key.dbname,
+    user: key.user,
+  })
+  return async () => found
+}
+
+function objection(file: FoundFile | 'unreadable'): string {
+  if (file === 'unreadable') return 'it cannot be read'
+  return file.plain ? 'others than its owner can read it; chmod 600 mends that' : 'it is not a plain file'
+}
+
+function defaultPassfile(surroundings: Surroundings): string | undefined {
+  if (surroundings.platform !== 'win32') return join(surroundings.homeDirectory(), '.pgpass')
+  const appData = surroundings.env.APPDATA
+  return appData === undefined ? undefined : join(appData, 'postgresql', 'pgpass.conf')
+}
+
+function sslModeOf(values: ConnectionValues): SslMode {
+  const sslmode = values.text.get('sslmode')
+  if (sslmode !== undefined) return checkedSslMode(sslmode)
+  const requiressl = flag(values.text, 'requiressl')
+  if (requiressl !== undefined) return requiressl ? 'require' : 'prefer'
+  return defaultSslMode({ tls: values.tls, sslrootcert: values.text.get('sslrootcert'), connect: values.connect })
+}
+
+async function tlsOf(
+  values: ConnectionValues,
+  sslmode: Exclude<SslMode, 'disable'>,
+  host: string | undefined,
+  surroundings: Surroundings,
+): Promise<TlsOptions> {
+  const { text } = values
+  const folder = certificateFolder(surroundings)
+  const roots = text.get('sslrootcert') || undefined
+  const certificate = await pem(text.get('sslcert'), 'sslcert', join(folder, 'postgresql.crt'), surroundings)
+  const key =
+    certificate === undefined
+      ? undefined
+      : await pem(text.get('sslkey'), 'sslkey', join(folder, 'postgresql.key'), surroundings)
+  if (certificate !== undefined && key === undefined && values.tls?.key === undefined) {
+    throw bad('there is a client certificate (sslcert) and no key for it', 'give sslkey')
+  }
+  return tlsOptions({
+    sslmode,
+    host,
+    sni: flag(text, 'sslsni') ?? true,
+    roots: roots === 'system' ? roots : await pem(roots, 'sslrootcert', join(folder, 'root.crt'), surroundings),
+    certificate,
+    key,
+    passphrase: text.get('sslpassword') || undefined,
+    minVersion: tlsVersion(text.get('ssl_min_protocol_version'), 'ssl_min_protocol_version'),
+    maxVersion: tlsVersion(text.get('ssl_max_protocol_version'), 'ssl_max_protocol_version'),
+    tls: values.tls,
+  })
+}
+
+function certificateFolder(surroundings: Surroundings): string {
+  return surroundings.platform === 'win32'
+    ? join(surroundings.env.APPDATA ?? surroundings.homeDirectory(), 'postgresql')
+    : join(surroundings.homeDirectory(), '.postgresql')
+}
+
+/** Reads a file that was named, which must exist, or else the default one, which need not. */
+async function pem(
+  named: string | undefined,
+  keyword: KeywordName,
+  byDefault: string,
+  surroundings: Surroundings,
+): Promise<string | undefined> {
+  const path = named || byDefault
+  let file: Awaited<ReturnType<Surroundings['file']>>
+  try {
+    file = await surroundings.file(path)
+  } catch (error) {
+    throw bad(`the file ${path} (${keyword}) cannot be read`, 'check that it is readable for this user', error)
+  }
+  if (named && !file?.plain) throw bad(`the file ${path} (${keyword}) does not exist`, 'check the path')
+  return file?.text
+}
+
+function portOf(text: string | undefined): number {
+  if (text === undefined) return 5432
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : 0
+  // not shown: after a slash that was left in it, a URI's password is taken apart into host, port and database
+  if (port < 1 || port > 65_535) {
+    throw bad('the port is not a number from 1 to 65535', 'check it, and write a / in a password as %2F')
+  }
+  return port
+}
+
+function connectTimeoutOf(text: string | undefined): number {
+  if (text === undefined) return defaultConnectTimeoutMs
+  if (!/^-?\d+$/.test(text)) {
+    throw bad(`connect_timeout is ${JSON.stringify(text)}`, 'give whole seconds, or 0 for no limit')
+  }
+  return Math.min(Math.max(Number(text), 0) * 1000, maxTimerMs)
+}
+
+function keepAliveOf(text: ConnectionValues['text']): number | undefined {
+  const idle = text.get('keepalives_idle') || defaultKeepalivesIdle
+  if (!/^\d+$/.test(idle)) throw bad(`keepalives_idle is ${JSON.stringify(idle)}`, 'give whole seconds')
+  return flag(text, 'keepalives') === false ? undefined : Math.min(Number(idle) * 1000, maxTimerMs)
+}
+
+function flag(text: ConnectionValues['text'], name: KeywordName): boolean | undefined {
+  const value = text.get(name)
+  if (value === undefined) return undefined
+  if (value !== '0' && value !== '1') throw bad(`${name} is ${JSON.stringify(value)}`, 'write 0 or 1')
+  return value === '1'
+}
+
+function channelBindingOf(text: string | undefined): ChannelBindingMode {
+  if (text === undefined) return 'prefer'
+  if (text === 'disable' || text === 'prefer' || text === 'require') return text
+  throw bad(`channel_binding is ${JSON.stringify(text)}`, 'write disable, prefer or require')
+}
+
+const ownMethods: readonly AuthenticationMethod[] = ['none', 'password', 'md5', 'scram-sha-256']
+/** What libpq knows besides; a server that uses one of them is refused anyway. */
+const foreignMethods = new Set(['gss', 'sspi', 'oauth'])
+
+/** `a,b` accepts these alone, `!a,!b` all but these. */
+function acceptedMethods(text: string | undefined): ReadonlySet<AuthenticationMethod> | undefined {
+  if (text === undefined || text === '') return undefined
+  const names = text.split(',').map((name) => name.trim())
+  const negative = names.filter((name) => name.startsWith('!'))
+  if (negative.length !== 0 && negative.length !== names.length) {
+    throw bad('require_auth mixes methods with and without !', 'name either what is allowed or what is not')
+  }
+  const named = new Set(names.map((name) => name.replace(/^!/, '')))
+  for (const name of named) {
+    if (!foreignMethods.has(name) && !ownMethods.some((method) => method === name)) {
+      throw bad(`require_auth names ${JSON.stringify(name)}`, `known are ${ownMethods.join(', ')}, gss, sspi, oauth`)
+    }
+  }
+  return new Set(ownMethods.filter((method) => named.has(method) === (negative.length === 0)))
+}

@@ -1,0 +1,242 @@
+import { replicaIdentities } from '../../decoder/messages.ts'
+import type { Column, Relation } from '../../decoder/relation.ts'
+import { WalwireError } from '../../protocol/messages/errors.ts'
+import { quoteIdentifier, quoteLiteral } from '../../protocol/messages/quote.ts'
+import { type Queryable, queryRows, type TextRow } from '../catalog/queryable.ts'
+import { copyCommand } from './copy-command.ts'
+import { type Membership, PublicationEntries } from './publication-entries.ts'
+import { type CandidateTable, membersOf, type Publication } from './publication-members.ts'
+import { type AttributeFacts, publishedAttributes, publishedRows } from './publication-scope.ts'
+
+/** A table as its publications give it away: what of it is copied, and as what it comes in the stream. */
+export interface PublishedTable {
+  readonly oid: number
+  /** The columns are exactly those of the stream's Relation message. */
+  readonly relation: Relation
+  /** The condition on the rows, as SQL; null where all rows are published. */
+  readonly rowFilter: string | null
+  /** The rows are in its partitions, and come in the stream under this table's name (`publish_via_partition_root`). */
+  readonly partitioned: boolean
+  /** The planner's estimate, -1 where no part of the table was ever analysed. */
+  readonly estimatedRows: number
+  /** On disk without indexes; a table that somebody has locked against reading is given by its last analysis. */
+  readonly estimatedBytes: number
+  /** `COPY … TO STDOUT` in text format, with the columns in the relation's order. */
+  readonly copySql: string
+}
+
+/**
+ * Reads what publications hold, as the connection's snapshot sees it: the tables that the stream of these publications
+ * can speak of, ordered by schema and name.
+ *
+ * It follows what pgoutput does with each change and not `pg_publication_tables`, whose rules differ when several
+ * publications treat partitions differently. No table is locked.
+ *
+ * @param version as `server_version_num`
+ * @throws {WalwireError} `publication_missing` naming those that are; `publication_conflict` when the server would refuse
+ * to stream a table because its publications name different columns.
+ * @see PG18: src/backend/replication/pgoutput/pgoutput.c get_rel_sync_entry
+ */
+export async function readPublications(
+  connection: Queryable,
+  names: readonly string[],
+  version: number,
+): Promise<PublishedTable[]> {
+  const publications = await findPublications(connection, names)
+  const entries = new PublicationEntries(
+    parseMemberships(await queryRows(connection, membershipsSql(publications, version))),
+  )
+  const candidates = parseCandidates(await queryRows(connection, candidatesSql(publications, version)))
+  const members = membersOf(publications, entries, candidates)
+  const oids = members.map(({ table }) => table.oid)
+  const attributes = parseAttributes(oids.length === 0 ? [] : await queryRows(connection, attributesSql(oids, version)))
+  return members.map(({ table, publications: through, leaves, unpublishedLeaves }) => {
+    const published = publishedAttributes(table, through, entries, attributes.get(table.oid) ?? [], version)
+    const rowFilter = publishedRows(table, through, entries)
+    const relation: Relation = {
+      oid: table.oid,
+      schema: table.schema,
+      name: table.name,
+      table: `${table.schema}.${table.name}`,
+      replicaIdentity: replicaIdentities[table.replicaIdentity] ?? 'nothing',
+      columns: published.map((attribute) => asColumn(attribute, table.replicaIdentity)),
+    }
+    const known = leaves.filter((leaf) => leaf.estimatedRows >= 0)
+    return {
+      oid: table.oid,
+      relation,
+      rowFilter,
+      partitioned: table.kind === 'p',
+      estimatedRows: known.length === 0 ? -1 : known.reduce((sum, leaf) => sum + leaf.estimatedRows, 0),
+      estimatedBytes: leaves.reduce((sum, leaf) => sum + leaf.bytes, 0),
+      copySql: copyCommand({
+        table,
+        columns: published.map(({ name }) => name),
+        rowFilter,
+        hasGenerated: published.some(({ generated }) => generated !== ''),
+        leaves: unpublishedLeaves ? leaves : undefined,
+      }),
+    }
+  })
+}
+
+function asColumn(attribute: AttributeFacts, replicaIdentity: string): Column {
+  const { name, typeSchema, typeName, typeOid, typmod, inIdentityIndex } = attribute
+  const type = typeSchema === 'pg_catalog' ? typeName : `${typeSchema}.${typeName}`
+  return { name, type, typeOid, typmod, key: replicaIdentity === 'f' || inIdentityIndex }
+}
+
+/** Finds publications by name. @throws {WalwireError} `publication_missing` naming those that are not there. */
+export async function findPublications(
+  connection: Queryable,
+  names: readonly string[],
+): Promise<readonly Publication[]> {
+  const publications = parsePublications(await queryRows(connection, publicationsSql(names)))
+  const missing = [...new Set(names)].filter((name) => !publications.some((publication) => publication.name === name))
+  if (missing.length === 0) return publications
+  throw new WalwireError('publication_missing', {
+    what: `${missing.length === 1 ? 'publication' : 'publications'} ${missing.join(', ')} cannot be followed`,
+    why: `there ${missing.length === 1 ? 'is no publication of that name' : 'are no publications of these names'} in this database`,
+    hint: missing.map((name) => `CREATE PUBLICATION ${quoteIdentifier(name)} FOR TABLE …;`).join(' '),
+  })
+}
+
+const hasFilters = 150_000
+
+function publicationsSql(names: readonly string[]): string {
+  // As JSON for the one column that only PG18 has.
+  return `SELECT p.oid, p.pubname, p.puballtables, p.pubviaroot, to_jsonb(p)->>'pubgencols'
+    FROM pg_catalog.pg_publication p WHERE p.pubname IN (${names.map(quoteLiteral).join(', ') || 'NULL'}) ORDER BY p.pubname`
+}
+
+function parsePublications(rows: readonly TextRow[]): Publication[] {
+  return rows.map(([oid, name, allTables, viaRoot, generated]) => ({
+    oid: Number(oid),
+    name: name ?? '',
+    allTables: allTables === 't',
+    viaRoot: viaRoot === 't',
+    generatedStored: generated === 's',
+  }))
+}
+
+function oidList(oids: readonly number[]): string {
+  return oids.join(', ') || 'NULL'
+}
+
+function membershipsSql(publications: readonly Publication[], version: number): string {
+  const oids = oidList(publications.map(({ oid }) => oid))
+  if (version < hasFilters) {
+    return `SELECT prpubid, prrelid, NULL, NULL, NULL FROM pg_catalog.pg_publication_rel WHERE prpubid IN (${oids})`
+  }
+  return `SELECT prpubid, prrelid, NULL, prattrs, pg_get_expr(prqual, prrelid)
+      FROM pg_catalog.pg_publication_rel WHERE prpubid IN (${oids})
+    UNION ALL SELECT pnpubid, NULL, pnnspid, NULL, NULL
+      FROM pg_catalog.pg_publication_namespace WHERE pnpubid IN (${oids})`
+}
+
+function parseMemberships(rows: readonly TextRow[]): Membership[] {
+  return rows.map(([publication, table, schema, attributes, filter]) => ({
+    publication: Number(publication),
+    table: table ? Number(table) : undefined,
+    schema: schema ? Number(schema) : undefined,
+    attributes: attributes ? attributes.split(' ').map(Number) : undefined,
+    filter: filter ?? undefined,
+  }))
+}
+
+/** The members, and every partition below one. */
+function candidatesSql(publications: readonly Publication[], version: number): string {
+  const oids = oidList(publications.map(({ oid }) => oid))
+  const chosen = [`SELECT prrelid FROM pg_catalog.pg_publication_rel WHERE prpubid IN (${oids})`]
+  if (version >= hasFilters) {
+    chosen.push(`SELECT c.oid FROM pg_catalog.pg_class c
+      JOIN pg_catalog.pg_publication_namespace pn ON pn.pnnspid = c.relnamespace
+      WHERE pn.pnpubid IN (${oids}) AND c.relkind IN ('r', 'p')`)
+  }
+  if (publications.some(({ allTables }) => allTables)) {
+    chosen.push(`SELECT c.oid FROM pg_catalog.pg_class c WHERE c.relkind IN ('r', 'p')`)
+  }
+  // Opening a table for its size waits for whoever holds it in ACCESS EXCLUSIVE mode, which may be for ever.
+  return `WITH RECURSIVE candidates(oid) AS (
+      (${chosen.join(' UNION ')})
+      UNION
+      SELECT i.inhrelid FROM candidates
+        JOIN pg_catalog.pg_inherits i ON i.inhparent = candidates.oid AND NOT i.inhdetachpending
+        JOIN pg_catalog.pg_class p ON p.oid = i.inhrelid AND p.relispartition
+    ), locked AS MATERIALIZED (
+      SELECT DISTINCT relation FROM pg_catalog.pg_locks WHERE mode = 'AccessExclusiveLock' AND granted AND relation IS NOT NULL
+    )
+    SELECT c.oid, n.oid, n.nspname, c.relname, c.relkind, c.relpersistence, c.relreplident, c.relnatts, parent.inhparent,
+      c.reltuples::float8,
+      CASE WHEN c.relkind <> 'r' THEN 0
+        WHEN EXISTS (SELECT FROM locked WHERE locked.relation = c.oid)
+        THEN c.relpages::bigint * current_setting('block_size')::bigint
+        ELSE coalesce(pg_table_size(c.oid), 0) END
+    FROM candidates
+      JOIN pg_catalog.pg_class c ON c.oid = candidates.oid
+      JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+      LEFT JOIN pg_catalog.pg_inherits parent
+        ON parent.inhrelid = c.oid AND c.relispartition AND NOT parent.inhdetachpending
+    ORDER BY n.nspname COLLATE "C", c.relname COLLATE "C"`
+}
+
+function parseCandidates(rows: readonly TextRow[]): CandidateTable[] {
+  return rows.map((row) => {
+    const [oid, schemaOid, schema, name, kind, persistence, replicaIdentity, attributeCount] = row
+    const [parent, estimatedRows, bytes] = row.slice(8)
+    return {
+      oid: Number(oid),
+      schemaOid: Number(schemaOid),
+      schema: schema ?? '',
+      name: name ?? '',
+      kind: kind ?? '',
+      persistence: persistence ?? '',
+      replicaIdentity: replicaIdentity ?? '',
+      attributeCount: Number(attributeCount),
+      parent: parent ? Number(parent) : undefined,
+      estimatedRows: Number(estimatedRows),
+      bytes: Number(bytes),
+    }
+  })
+}
+
+/** The server's choice of the index that identifies rows: relcache.c RelationGetIndexList. */
+function attributesSql(oids: readonly number[], version: number): string {
+  const partitioned = version >= 180_000 ? "OR (i.indisprimary AND c.relkind = 'p')" : ''
+  return `SELECT a.attrelid, a.attnum, a.attname, a.atttypid, tn.nspname, t.typname, a.atttypmod, a.attgenerated,
+      coalesce(a.attnum = ANY (identity.keys), false)
+    FROM pg_catalog.pg_attribute a
+      JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+      JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+      JOIN pg_catalog.pg_namespace tn ON tn.oid = t.typnamespace
+      LEFT JOIN LATERAL (
+        SELECT (string_to_array(i.indkey::text, ' ')::int2[])[1:i.indnkeyatts] AS keys
+        FROM pg_catalog.pg_index i
+        WHERE i.indrelid = c.oid AND i.indislive AND i.indisunique AND i.indimmediate AND i.indpred IS NULL
+          AND (i.indisvalid ${partitioned})
+          AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident ELSE false END
+        LIMIT 1
+      ) identity ON true
+    WHERE a.attrelid IN (${oidList(oids)}) AND a.attnum > 0 AND NOT a.attisdropped
+    ORDER BY a.attrelid, a.attnum`
+}
+
+function parseAttributes(rows: readonly TextRow[]): Map<number, AttributeFacts[]> {
+  const tables = new Map<number, AttributeFacts[]>()
+  for (const [table, number, name, typeOid, typeSchema, typeName, typmod, generated, inIdentityIndex] of rows) {
+    const oid = Number(table)
+    const attributes = tables.get(oid) ?? []
+    tables.set(oid, attributes)
+    attributes.push({
+      number: Number(number),
+      name: name ?? '',
+      typeOid: Number(typeOid),
+      typeSchema: typeSchema ?? '',
+      typeName: typeName ?? '',
+      typmod: Number(typmod),
+      generated: generated ?? '',
+      inIdentityIndex: inIdentityIndex === 't',
+    })
+  }
+  return tables
+}

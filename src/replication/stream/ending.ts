@@ -1,0 +1,54 @@
+import type { Connection } from '../../protocol/connection/connection.ts'
+import type { Stream } from './stream.ts'
+
+/** The server may leave the stream by itself for this long; after that it is cancelled, */
+const drainMs = 300
+/** and after this, from the end of the loop, the socket is closed whatever happens. */
+const destroyMs = 900
+
+/**
+ * Leaves a stream: the last feedback, CopyDone, and then whatever the server had already begun to send, which is thrown
+ * away. A walsender looks at its input only between messages that the socket takes at once, so inside a large transaction
+ * it must be cancelled; and where it does not read at all, the last feedback is lost, which costs a repetition and never
+ * a gap.
+ *
+ * @param begunMs when the feed began to end, on the clock of `performance.now()`
+ */
+export async function endStream(connection: Connection, stream: Stream, begunMs: number): Promise<void> {
+  stream.finish()
+  const left = connection.endCopy()
+  if (!(await within(left, Math.min(drainMs, begunMs + destroyMs - performance.now())))) {
+    const remainingMs = begunMs + destroyMs - performance.now()
+    connection.cancel(AbortSignal.timeout(Math.max(0, Math.floor(remainingMs)))).catch(() => {})
+    await within(left, remainingMs)
+  }
+  connection.destroy()
+}
+
+/**
+ * Leaves a stream so that another connection can begin one in its slot. Inside a large transaction the server is
+ * cancelled. How the stream ends does not matter: this connection is not used again.
+ */
+export async function leaveStream(connection: Connection, stream: Stream): Promise<void> {
+  stream.finish()
+  const left = connection.endCopy()
+  if (!(await within(left, drainMs))) await connection.cancel()
+  await left.catch(() => {})
+}
+
+/** Whether the promise was kept in time. A failure counts as kept: there is nothing more to wait for. */
+export async function within(promise: Promise<unknown>, ms: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(false), Math.max(0, ms))
+  })
+  const kept = promise.then(
+    () => true,
+    () => true,
+  )
+  try {
+    return await Promise.race([kept, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
