@@ -54,12 +54,35 @@ function offenders(isOne: (file: SourceFile) => boolean, among: readonly SourceF
   return among.filter(isOne).map(({ path }) => path)
 }
 
-/** From the bytes up. What stands in src itself is the package's root, which shows the three libraries. */
-const folders: readonly string[] = ['protocol', 'decoder', 'replication', '.', 'cli']
+/**
+ * Each room, and those that it may import from beside itself. What stands in src itself is the package's root, which
+ * shows the libraries; in protocol itself, its index.
+ */
+const rooms: Readonly<Record<string, readonly string[]>> = {
+  'protocol/messages': [],
+  'protocol/connection': ['protocol/messages'],
+  protocol: ['protocol/messages', 'protocol/connection'],
+  decoder: ['protocol/messages'],
+  replication: ['protocol/messages', 'protocol/connection', 'decoder'],
+  '.': ['protocol/messages', 'protocol/connection', 'decoder', 'replication'],
+  cli: ['protocol/messages', 'protocol/connection', 'decoder', 'replication', '.'],
+}
 
-function rank(path: string): number {
-  const folder = path.includes('/') ? path.slice(0, path.indexOf('/')) : '.'
-  return folders.indexOf(folder)
+/** The innermost room that a file stands in. */
+function roomOf(path: string): string {
+  for (let folder = dirname(path); folder !== '.'; folder = dirname(folder)) if (folder in rooms) return folder
+  return path.includes('/') ? 'none' : '.'
+}
+
+/** Files that need themselves, by way of others or of types alone: each with those that it shares its circles with. */
+function circles(): string[] {
+  return files.flatMap((file) => {
+    const needed = closure(file.imports.filter((path) => path.endsWith('.ts')).map(fileAt))
+    if (!needed.includes(file)) return []
+    return [
+      `${file.path} needs itself, through ${file.imports.filter((path) => closure([fileAt(path)]).includes(file))}`,
+    ]
+  })
 }
 
 test('the sources were found', () => {
@@ -67,18 +90,23 @@ test('the sources were found', () => {
   expect(fileAt('replication/follow.ts').imports).toContain('replication/run.ts')
 })
 
-describe('the four folders', () => {
-  test('are all that there is', () => {
-    expect(offenders(({ path }) => rank(path) < 0)).toEqual([])
+describe('the rooms', () => {
+  test('are all that there is, and each has files', () => {
+    expect(new Set(files.map(({ path }) => roomOf(path)))).toEqual(new Set(Object.keys(rooms)))
   })
 
-  test('import from themselves and from those before them: protocol, decoder, replication, cli', () => {
+  test('import from themselves and from those before them', () => {
     const backwards = files.flatMap(({ path, imports }) =>
       imports
-        .filter((target) => target.endsWith('.ts') && rank(target) > rank(path))
+        .filter((target) => target.endsWith('.ts'))
+        .filter((target) => ![roomOf(path), ...(rooms[roomOf(path)] ?? [])].includes(roomOf(target)))
         .map((target) => `${path} imports ${target}`),
     )
     expect(backwards).toEqual([])
+  })
+
+  test('have no circles, within a room neither: no file needs itself, for a type neither', () => {
+    expect(circles()).toEqual([])
   })
 
   test('import only files that exist', () => {
@@ -86,15 +114,15 @@ describe('the four folders', () => {
   })
 })
 
-describe('the decoder', () => {
-  const needed = closure(files.filter(({ path }) => path.startsWith('decoder/')))
+describe('protocol/messages and the decoder', () => {
+  const needed = closure(files.filter(({ path }) => /^(protocol\/messages|decoder)\//.test(path)))
 
-  test('needs no module of Node, nor does anything that it needs', () => {
-    expect(needed.length).toBeGreaterThan(15)
+  test('need no module of Node, nor does anything that they need', () => {
+    expect(needed.length).toBeGreaterThan(40)
     expect(needed.flatMap(({ imports }) => imports.filter((target) => !target.endsWith('.ts')))).toEqual([])
   })
 
-  test('has no Buffer in its types, nor has anything that it needs', () => {
+  test('have no Buffer in their types, nor has anything that they need', () => {
     // a look whether there is one, at load, is no type
     expect(offenders(({ code }) => /(?<!globalThis\.)\bBuffer\b/.test(code), needed)).toEqual([])
   })

@@ -1,6 +1,6 @@
 import { WalwireError } from '../protocol/messages/errors.ts'
 import type { Row } from './relation.ts'
-import type { ReadValue } from './types/registry.ts'
+import type { ReadValue } from './types/codec.ts'
 
 /** One column to be read: what its property is called, and how its value is read. */
 export interface Field {

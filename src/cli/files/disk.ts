@@ -1,6 +1,7 @@
 import { type FileHandle, open, readFile, rename, stat, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { openNamedPipe } from './named-pipe.ts'
+import type { WritableFile } from './writable-file.ts'
 
 /**
  * The few things that the command does with files. An interface, so that a test can end the world between any two of
@@ -21,19 +22,6 @@ export interface Disk {
   remove(path: string): Promise<void>
   /** Makes the names in the folder of this path durable: syncing a file says nothing about its name. */
   syncFolderOf(path: string): Promise<void>
-}
-
-/** A file that is open for writing. */
-export interface WritableFile {
-  /** Whether it is a file with a length, not a pipe or a device. */
-  readonly regular: boolean
-  /** Writes all of it at the end. */
-  write(bytes: Uint8Array): Promise<void>
-  /** Returns when everything written is on the disk. */
-  sync(): Promise<void>
-  size(): Promise<number>
-  truncate(length: number): Promise<void>
-  close(): Promise<void>
 }
 
 /** The real one. */

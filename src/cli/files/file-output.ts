@@ -1,7 +1,8 @@
 import type { Logger } from '../../replication/logger.ts'
 import { CommandError } from '../command-error.ts'
-import type { Disk, WritableFile } from './disk.ts'
+import type { Disk } from './disk.ts'
 import { chunks, lineBreak, type Output, outputFailed } from './output.ts'
+import type { WritableFile } from './writable-file.ts'
 
 /**
  * Lines into a file. With a length to begin at, the file is this run's alone: it is cut back to that length, and

@@ -1,7 +1,7 @@
 import { constants, openSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { WritableFile } from './disk.ts'
+import type { WritableFile } from './writable-file.ts'
 
 /** How often to look whether somebody reads the pipe. */
 const readerPollMs = 100

@@ -1,5 +1,6 @@
 import { ProtocolError } from '../../protocol/messages/errors.ts'
 import { Writer } from '../../protocol/messages/writer.ts'
+import { dimensionsOf, writeArray } from './array-text.ts'
 import { int32At, uint32At } from './big-endian.ts'
 import type { Codec, ReadValue } from './codec.ts'
 import { jsonArray, jsonValue } from './json-value.ts'
@@ -15,7 +16,7 @@ import {
   readQuoted,
   stopsAt,
 } from './nested-text.ts'
-import { dimensionsOf, PgArray, writeArray } from './pg-array.ts'
+import { PgArray } from './pg-array.ts'
 
 /*
  * Text, as array_out writes it: [lower:upper] for each dimension and = where any lower bound is not 1; then braces for

@@ -1,4 +1,4 @@
-import { type SliceText, sliceAscii, sliceUtf8, sliceUtf8Strictly } from '../text.ts'
+import { type SliceText, sliceUtf8, sliceUtf8Strictly } from '../text.ts'
 import { checkLength } from './big-endian.ts'
 import type { Codec } from './codec.ts'
 
@@ -28,9 +28,6 @@ export const textOnlyCodec: Codec<string> = withoutBinary({
   ...textCodec,
   strict: withoutBinary(makeText(sliceUtf8Strictly)),
 })
-
-/** A string of ASCII characters that is known as text alone. */
-export const asciiOnlyCodec: Codec<string> = withoutBinary(makeText(sliceAscii))
 
 function withoutBinary(codec: Codec<string>): Codec<string> {
   return { ...codec, readBinary: undefined, encodeBinary: undefined, binaryExact: false }

@@ -1,15 +1,4 @@
-import type { CandidateTable, Publication } from './publication-members.ts'
-
-/** A row of pg_publication_rel (a table) or of pg_publication_namespace (a schema). */
-export interface Membership {
-  readonly publication: number
-  readonly table: number | undefined
-  readonly schema: number | undefined
-  /** The column list as attribute numbers; undefined where there is none. */
-  readonly attributes: readonly number[] | undefined
-  /** The row filter as SQL; undefined where there is none. */
-  readonly filter: string | undefined
-}
+import type { CandidateTable, Membership, Publication } from './publication-rows.ts'
 
 /** What publications name, for looking up. */
 export class PublicationEntries {

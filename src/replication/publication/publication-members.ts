@@ -1,34 +1,5 @@
 import type { PublicationEntries } from './publication-entries.ts'
-
-/** A row of pg_publication. */
-export interface Publication {
-  readonly oid: number
-  readonly name: string
-  readonly allTables: boolean
-  /** `publish_via_partition_root` */
-  readonly viaRoot: boolean
-  /** `publish_generated_columns = stored`, from PG18 on. */
-  readonly generatedStored: boolean
-}
-
-/** A table that a publication names, or a partition of one. */
-export interface CandidateTable {
-  readonly oid: number
-  readonly schemaOid: number
-  readonly schema: string
-  readonly name: string
-  /** `r` table, `p` partitioned, `f` foreign. */
-  readonly kind: string
-  /** `p` permanent, `u` unlogged, `t` temporary. */
-  readonly persistence: string
-  readonly replicaIdentity: string
-  /** The table that it is a partition of. */
-  readonly parent: number | undefined
-  /** `relnatts`: the columns that it ever had. */
-  readonly attributeCount: number
-  readonly estimatedRows: number
-  readonly bytes: number
-}
+import type { CandidateTable, Publication } from './publication-rows.ts'
 
 /** A table under whose name changes come in the stream. */
 export interface Member {

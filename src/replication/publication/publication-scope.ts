@@ -1,6 +1,6 @@
 import { WalwireError } from '../../protocol/messages/errors.ts'
 import type { PublicationEntries } from './publication-entries.ts'
-import type { CandidateTable, Publication } from './publication-members.ts'
+import type { CandidateTable, Publication } from './publication-rows.ts'
 
 /** A row of pg_attribute that is not dropped. */
 export interface AttributeFacts {

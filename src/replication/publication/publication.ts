@@ -4,8 +4,9 @@ import { WalwireError } from '../../protocol/messages/errors.ts'
 import { quoteIdentifier, quoteLiteral } from '../../protocol/messages/quote.ts'
 import { type Queryable, queryRows, type TextRow } from '../catalog/queryable.ts'
 import { copyCommand } from './copy-command.ts'
-import { type Membership, PublicationEntries } from './publication-entries.ts'
-import { type CandidateTable, membersOf, type Publication } from './publication-members.ts'
+import { PublicationEntries } from './publication-entries.ts'
+import { membersOf } from './publication-members.ts'
+import type { CandidateTable, Membership, Publication } from './publication-rows.ts'
 import { type AttributeFacts, publishedAttributes, publishedRows } from './publication-scope.ts'
 
 /** A table as its publications give it away: what of it is copied, and as what it comes in the stream. */

@@ -1,0 +1,44 @@
+/*
+ * What the catalog says of publications and of the tables in them, row by row.
+ */
+
+/** A row of pg_publication. */
+export interface Publication {
+  readonly oid: number
+  readonly name: string
+  readonly allTables: boolean
+  /** `publish_via_partition_root` */
+  readonly viaRoot: boolean
+  /** `publish_generated_columns = stored`, from PG18 on. */
+  readonly generatedStored: boolean
+}
+
+/** A table that a publication names, or a partition of one. */
+export interface CandidateTable {
+  readonly oid: number
+  readonly schemaOid: number
+  readonly schema: string
+  readonly name: string
+  /** `r` table, `p` partitioned, `f` foreign. */
+  readonly kind: string
+  /** `p` permanent, `u` unlogged, `t` temporary. */
+  readonly persistence: string
+  readonly replicaIdentity: string
+  /** The table that it is a partition of. */
+  readonly parent: number | undefined
+  /** `relnatts`: the columns that it ever had. */
+  readonly attributeCount: number
+  readonly estimatedRows: number
+  readonly bytes: number
+}
+
+/** A row of pg_publication_rel (a table) or of pg_publication_namespace (a schema). */
+export interface Membership {
+  readonly publication: number
+  readonly table: number | undefined
+  readonly schema: number | undefined
+  /** The column list as attribute numbers; undefined where there is none. */
+  readonly attributes: readonly number[] | undefined
+  /** The row filter as SQL; undefined where there is none. */
+  readonly filter: string | undefined
+}
