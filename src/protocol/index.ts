@@ -3,7 +3,7 @@
  * In 0.x this layer may still change between minor versions.
  */
 export type { AuthenticationMethod, ChannelBindingMode } from './connection/authentication.ts'
-export { Connection, type OpenOptions, type SideMessage } from './connection/connection.ts'
+export { Connection, type OpenOptions, type QueryLimit, type SideMessage } from './connection/connection.ts'
 export type {
   ConnectionInput,
   ConnectionOptions,

@@ -1,3 +1,4 @@
+import { within } from '../protocol/connection/within.ts'
 import { WalwireError } from '../protocol/messages/errors.ts'
 import { formatLsn, type Lsn, parseLsn } from '../protocol/messages/lsn.ts'
 import { quoteLiteral } from '../protocol/messages/quote.ts'
@@ -18,7 +19,7 @@ import { planStart, type StartPlan } from './start.ts'
 import { AnnouncedRelations } from './stream/announced-relations.ts'
 import { Assembler } from './stream/assembler.ts'
 import { BinaryNotExact } from './stream/binary-format.ts'
-import { endStream, leaveStream, within } from './stream/ending.ts'
+import { endStream, leaveStream } from './stream/ending.ts'
 import { Stream } from './stream/stream.ts'
 
 /** How often a snapshot is begun before giving up, when tables are changed under it. */

@@ -2,6 +2,7 @@ import { type BackendKeyData, decodeBackend, unknownTag } from '../messages/back
 import type { ErrorFields } from '../messages/error-fields.ts'
 import { WalwireError } from '../messages/errors.ts'
 import type { Framer } from '../messages/framer.ts'
+import { errorFieldsOf } from '../messages/server-error.ts'
 import { withinLimits } from './attempt.ts'
 import { requestCancel } from './cancel.ts'
 import type { ResolvedConnection } from './connection-options.ts'
@@ -11,8 +12,14 @@ import { logIn } from './login.ts'
 import { openStream } from './open-stream.ts'
 import { beginCopy, finishCopy, type QueryResult, runQuery } from './simple-query.ts'
 import { type SessionWishes, serverVersionNumber } from './startup.ts'
+import { within } from './within.ts'
 
 const defaultMaxBufferedBytes = 8 * 1024 * 1024
+
+/** How long the server may take to give up a query once it has the request to cancel it. */
+const cancelledWithinMs = 2_000
+/** SQLSTATE query_canceled. */
+const queryCanceled = '57014'
 
 /** How a {@link Connection} is opened. */
 export interface OpenOptions extends SessionWishes {
@@ -22,6 +29,17 @@ export interface OpenOptions extends SessionWishes {
   readonly signal?: AbortSignal | undefined
   /** Gets every NoticeResponse. Must not throw. */
   readonly onNotice?: ((notice: ErrorFields) => void) | undefined
+}
+
+/** How long a query may go without its answer. */
+export interface QueryLimit {
+  /**
+   * Milliseconds from when it is sent until its whole answer is here; without it there is no limit. A query that is not
+   * answered by then is cancelled, so that no backend is left waiting for a lock, and rejects with `query_timeout`: the
+   * connection can be used again. Where nothing comes after that either, something between here and the server swallows
+   * what is sent, and the connection is given up: `connection_lost`. Both can be tried again.
+   */
+  readonly limitMs?: number | undefined
 }
 
 /** How a copy's message that is not data was dealt with, see {@link Connection.sideMessage}. */
@@ -113,15 +131,21 @@ export class Connection {
    * @returns one result for each statement, values in text format
    * @throws {WalwireError} of the server's ErrorResponse (`server_error`, `cancelled` …; the connection stays usable
    * unless it is gone); `bad_option` during a copy, or for a statement that begins one; `invalid_text` for a value that
-   * is not UTF-8; why the connection is gone
+   * is not UTF-8; `query_timeout` at its limit, `connection_lost` where nothing comes even after it was cancelled; why
+   * the connection is gone
    */
-  query(sql: string): Promise<QueryResult[]> {
-    return this.#exclusively(() => runQuery(this.#link, sql, readText))
+  query(sql: string, limit: QueryLimit = {}): Promise<QueryResult[]> {
+    return this.#exclusively(() => this.#limited(runQuery(this.#link, sql, readText), limit))
   }
 
   /** The same with each value as its bytes, for what need not be text (TIMELINE_HISTORY). */
-  queryBytes(sql: string): Promise<QueryResult<Uint8Array>[]> {
-    return this.#exclusively(() => runQuery(this.#link, sql, (value) => value))
+  queryBytes(sql: string, limit: QueryLimit = {}): Promise<QueryResult<Uint8Array>[]> {
+    return this.#exclusively(() =>
+      this.#limited(
+        runQuery(this.#link, sql, (value) => value),
+        limit,
+      ),
+    )
   }
 
   /**
@@ -256,11 +280,38 @@ export class Connection {
     this.#link.destroy(reason)
   }
 
+  async #limited<T>(answer: Promise<T>, { limitMs = Number.POSITIVE_INFINITY }: QueryLimit): Promise<T> {
+    let outcome = await within(answer, limitMs)
+    if (outcome === undefined) {
+      // Awaited, since a cancel request that comes late would cancel the next query instead.
+      await this.cancel().catch(() => {})
+      outcome = await within(answer, cancelledWithinMs)
+      if (outcome === undefined) {
+        this.destroy(new Error(`no answer came to a query within ${limitMs / 1000} s, nor after it was cancelled`))
+        outcome = { ok: false, error: await this.ended }
+      } else if (!outcome.ok && errorFieldsOf(outcome.error)?.code === queryCanceled) {
+        outcome = { ok: false, error: tooSlow(limitMs, outcome.error) }
+      }
+    }
+    if (!outcome.ok) throw outcome.error
+    return outcome.value
+  }
+
   #exclusively<T>(work: () => Promise<T>): Promise<T> {
     const result = this.#queue.then(work)
     this.#queue = result.catch(() => {})
     return result
   }
+}
+
+function tooSlow(limitMs: number, cause: unknown): WalwireError {
+  return new WalwireError('query_timeout', {
+    what: 'the server did not answer a query in time',
+    why: `its answer was not there after ${limitMs / 1000} s, and it was cancelled`,
+    hint: 'look in pg_stat_activity and pg_locks what it waited for; try again',
+    sqlstate: queryCanceled,
+    cause,
+  })
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })

@@ -27,6 +27,7 @@ export const errorCodes = {
   standby_promoted: { retryable: true },
   server_error: { retryable: false },
   cancelled: { retryable: false },
+  query_timeout: { retryable: true },
   protocol_violation: { retryable: false },
   // what replication needs of the server
   unsupported_server: { retryable: false },

@@ -1,3 +1,4 @@
+import { type Outcome, within } from '../../protocol/connection/within.ts'
 import { WalwireError } from '../../protocol/messages/errors.ts'
 import type { Lsn } from '../../protocol/messages/lsn.ts'
 import {
@@ -70,16 +71,16 @@ export async function createSlot(
   const elapsedMs = () => performance.now() - startedAt
   const { snapshot, temporary, version: serverVersion } = request
   const command = createSlotCommand({ slot: name, snapshot, temporary, serverVersion })
-  const creation = settle(replication.query(command))
+  const creation = replication.query(command)
 
   let report: BlockerReport | undefined
   let lookAtMs = Math.min(firstLookMs, timeoutMs / 2)
   while (!signal?.aborted && elapsedMs() < timeoutMs) {
-    const outcome = await waitFor(creation, Math.min(lookAtMs, timeoutMs) - elapsedMs(), signal)
+    const outcome = await within(creation, Math.min(lookAtMs, timeoutMs) - elapsedMs(), signal)
     if (outcome !== undefined) return finishCreation(outcome, request)
     if (signal?.aborted) break
-    const look = settle(readSlotBlockers(ordinary, pid, elapsedMs()))
-    const seen = await waitFor(look, cancelGraceMs, signal)
+    const look = readSlotBlockers(ordinary, pid, elapsedMs())
+    const seen = await within(look, cancelGraceMs, signal)
     if (seen?.ok) {
       report = seen.value
       logger.warn(
@@ -97,19 +98,19 @@ interface Creation {
   readonly ordinary: Queryable
   readonly request: SlotRequest
   readonly pid: number
-  readonly creation: Promise<Settled<readonly CommandResult[]>>
+  readonly creation: Promise<readonly CommandResult[]>
   readonly report: BlockerReport | undefined
 }
 
 /** Interrupts the creation: at the next check for interrupts the server ends the command and removes what it has of the slot. */
 async function giveUp({ replication, ordinary, request, pid, creation, report }: Creation): Promise<CreatedSlot> {
   const { name, temporary, signal, logger } = request
-  settle(replication.cancel(AbortSignal.timeout(cancelGraceMs + terminateGraceMs)))
-  let outcome = await waitFor(creation, cancelGraceMs)
+  replication.cancel(AbortSignal.timeout(cancelGraceMs + terminateGraceMs)).catch(() => {})
+  let outcome = await within(creation, cancelGraceMs)
   if (outcome === undefined) {
     // A cancel request takes a connection of its own, which a pooler or a firewall may swallow.
-    settle(ordinary.query(`SELECT pg_catalog.pg_terminate_backend(${pid})`))
-    outcome = await waitFor(creation, terminateGraceMs)
+    ordinary.query(`SELECT pg_catalog.pg_terminate_backend(${pid})`).catch(() => {})
+    outcome = await within(creation, terminateGraceMs)
   }
   if (outcome === undefined) {
     logger.warn({ slot: name, pid }, `slot ${name} may be left behind: process ${pid} does not answer`)
@@ -134,7 +135,7 @@ function isInterruption(error: unknown): boolean {
   return error instanceof WalwireError && (error.sqlstate === '57014' || error.sqlstate === '57P01')
 }
 
-function finishCreation(outcome: Settled<readonly CommandResult[]>, request: SlotRequest): CreatedSlot {
+function finishCreation(outcome: Outcome<readonly CommandResult[]>, request: SlotRequest): CreatedSlot {
   if (!outcome.ok) throw creationError(outcome.error, request)
   const { consistentPoint, snapshotName } = readCreateSlot(outcome.value[0])
   return { consistentPoint, snapshotName }
@@ -177,30 +178,4 @@ function creationError(error: unknown, { name, version }: SlotRequest): unknown 
     default:
       return error
   }
-}
-
-type Settled<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown }
-
-/** Never rejects, so that it may be waited for more than once, or not at all. */
-function settle<T>(promise: Promise<T>): Promise<Settled<T>> {
-  return promise.then(
-    (value) => ({ ok: true, value }),
-    (error: unknown) => ({ ok: false, error }),
-  )
-}
-
-/** What a settled promise gave, or undefined when the time is over or the signal aborted before. */
-function waitFor<T>(promise: Promise<Settled<T>>, ms: number, signal?: AbortSignal): Promise<Settled<T> | undefined> {
-  return new Promise((resolve) => {
-    const end = (outcome?: Settled<T>) => {
-      clearTimeout(timer)
-      signal?.removeEventListener('abort', stop)
-      resolve(outcome)
-    }
-    const stop = () => end()
-    const timer = setTimeout(stop, Math.max(0, ms))
-    signal?.addEventListener('abort', stop)
-    if (signal?.aborted) stop()
-    void promise.then(end)
-  })
 }

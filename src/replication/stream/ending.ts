@@ -1,4 +1,5 @@
 import type { Connection } from '../../protocol/connection/connection.ts'
+import { within } from '../../protocol/connection/within.ts'
 import type { Stream } from './stream.ts'
 
 /** The server may leave the stream by itself for this long; after that it is cancelled, */
@@ -17,7 +18,7 @@ const destroyMs = 900
 export async function endStream(connection: Connection, stream: Stream, begunMs: number): Promise<void> {
   stream.finish()
   const left = connection.endCopy()
-  if (!(await within(left, Math.min(drainMs, begunMs + destroyMs - performance.now())))) {
+  if ((await within(left, Math.min(drainMs, begunMs + destroyMs - performance.now()))) === undefined) {
     const remainingMs = begunMs + destroyMs - performance.now()
     connection.cancel(AbortSignal.timeout(Math.max(0, Math.floor(remainingMs)))).catch(() => {})
     await within(left, remainingMs)
@@ -32,23 +33,6 @@ export async function endStream(connection: Connection, stream: Stream, begunMs:
 export async function leaveStream(connection: Connection, stream: Stream): Promise<void> {
   stream.finish()
   const left = connection.endCopy()
-  if (!(await within(left, drainMs))) await connection.cancel()
+  if ((await within(left, drainMs)) === undefined) await connection.cancel()
   await left.catch(() => {})
-}
-
-/** Whether the promise was kept in time. A failure counts as kept: there is nothing more to wait for. */
-export async function within(promise: Promise<unknown>, ms: number): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(false), Math.max(0, ms))
-  })
-  const kept = promise.then(
-    () => true,
-    () => true,
-  )
-  try {
-    return await Promise.race([kept, late])
-  } finally {
-    clearTimeout(timer)
-  }
 }

@@ -227,4 +227,16 @@ describe('a query', () => {
     expect((await connection.query('x'))[0]?.rows).toEqual([[value]])
     await connection.close()
   })
+
+  test('with a limit that is never answered, nor after it was cancelled, gives the connection up', async () => {
+    const connection = await session(async (peer) => {
+      await peer.message()
+    })
+    const failure = { code: 'connection_lost', retryable: true }
+    await expect(connection.query('x', { limitMs: 5 })).rejects.toMatchObject(failure)
+    expect(await connection.ended).toMatchObject({
+      ...failure,
+      why: expect.stringContaining('no answer came to a query'),
+    })
+  })
 })

@@ -208,6 +208,24 @@ describe.each(testVersions())('PostgreSQL %i', (version) => {
     expect(await value(connection, 'select 1')).toBe('1')
   })
 
+  test('a query with a limit leaves no backend waiting for a lock behind, and the connection can be used again', async () => {
+    const server = await sharedServer(version)
+    const url = await server.createDatabase()
+    const holder = await open(url)
+    await holder.query('create table public.t ()')
+    await holder.query('begin; lock table public.t')
+    const connection = await open(url)
+    await expect(connection.query('select from public.t', { limitMs: 100 })).rejects.toMatchObject({
+      code: 'query_timeout',
+      sqlstate: '57014',
+      retryable: true,
+    })
+    const waiting =
+      "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+    expect(await value(holder, waiting)).toBe('0')
+    expect(await connection.query('select 1', { limitMs: 60_000 })).toHaveLength(1)
+  })
+
   test('an idle connection notices that an administrator ended it', async () => {
     const server = await sharedServer(version)
     const connection = await open(server.uri())

@@ -4,7 +4,6 @@ import type { Batch } from '../../../src/replication/batch.ts'
 import type { Feed, FollowOptions } from '../../../src/replication/feed.ts'
 import { follow } from '../../../src/replication/follow.ts'
 import type { Position } from '../../../src/replication/position.ts'
-import { within } from '../../../src/replication/stream/ending.ts'
 import { waitUntil } from '../../server/index.ts'
 import {
   FakeServer,
@@ -380,18 +379,5 @@ describe('a slot that is being made', () => {
     const dropped = server.commands.filter((command) => /drop_replication_slot/i.test(command))
     expect(dropped).toEqual([expect.stringContaining(fakeFacts.slot)])
     expect(server.openSessions).toBe(0)
-  })
-})
-
-describe('a promise, within a time,', () => {
-  test('is kept when it resolves or fails before', async () => {
-    expect(await within(Promise.resolve(), 1_000)).toBe(true)
-    expect(await within(Promise.reject(new Error('whatever')), 1_000)).toBe(true)
-  })
-
-  test('is not kept when the time is over first, which it is at once for a time that lies back', async () => {
-    const never = new Promise(() => {})
-    expect(await within(never, 5)).toBe(false)
-    expect(await within(never, -1)).toBe(false)
   })
 })
