@@ -1,8 +1,8 @@
 import { writeSync } from 'node:fs'
+import { oneLine } from '../protocol/messages/one-line.ts'
 import type { Logger } from '../replication/logger.ts'
 import { CommandError } from './command-error.ts'
 import { errorLines, reportOf } from './error-report.ts'
-import { oneLine } from './one-line.ts'
 
 /** How much is said on stderr: everything up to this. */
 export const logLevels = ['error', 'warn', 'info', 'debug'] as const

@@ -1,6 +1,6 @@
 import { WalwireError } from '../protocol/messages/errors.ts'
+import { oneLine } from '../protocol/messages/one-line.ts'
 import { CommandError } from './command-error.ts'
-import { oneLine } from './one-line.ts'
 
 /** What a person needs to know of a failure. */
 export interface ErrorReport {

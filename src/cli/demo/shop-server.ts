@@ -1,6 +1,6 @@
 import { Connection } from '../../protocol/connection/connection.ts'
 import { resolveConnection } from '../../protocol/connection/resolve-connection.ts'
-import { orAbort } from '../abortable.ts'
+import { orAbort } from '../../replication/abortable.ts'
 import { bootEmbedded, newPassword, passingSettings } from '../embedded/boot-embedded.ts'
 import type { InstalledBinaries } from '../embedded/installed-binaries.ts'
 import type { LocalServer } from '../embedded/local-server.ts'

@@ -1,6 +1,6 @@
+import type { FuzzedType } from '../../fuzz/forms/fuzzed-types.ts'
 import { readDuration, readNumber, readUrl, type SortedArguments, sortArguments, usageError } from '../arguments.ts'
 import { nearest } from '../nearest.ts'
-import type { FuzzedType } from './forms/fuzzed-types.ts'
 import { fuzzOptionKinds } from './fuzz-options.ts'
 
 /** What `walwire fuzz` was asked for. */

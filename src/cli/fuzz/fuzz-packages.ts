@@ -1,7 +1,5 @@
+import type { PostgresModule } from '../../fuzz/writing-session.ts'
 import { CommandError } from '../command-error.ts'
-
-/** The driver `postgres`. */
-export type PostgresModule = typeof import('postgres')
 
 /**
  * Loads what this command alone needs.

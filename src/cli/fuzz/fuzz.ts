@@ -1,9 +1,10 @@
+import type { ShareRequest, ShareResult } from '../../fuzz/share.ts'
+import type { Progress } from '../../fuzz/tally.ts'
 import { exitCodes } from '../exit-code.ts'
 import type { Output } from '../files/output.ts'
 import type { FuzzArguments } from './fuzz-arguments.ts'
-import type { Progress, ProgressLine } from './progress-line.ts'
-import { lastLine, tableLines } from './report.ts'
-import type { ShareRequest, ShareResult } from './share.ts'
+import type { ProgressLine } from './progress-line.ts'
+import { findingLines, lastLine, refusalLine, tableLines } from './report.ts'
 
 /** What a run is given. */
 export interface FuzzParts {
@@ -63,8 +64,8 @@ export async function fuzz(
   await output.write([
     ...(total.values === 0 ? [] : [...tableLines(tallies), '']),
     ...(missing.length === 0 ? [] : [`not tried, since these extensions cannot be made: ${missing.join(', ')}`, '']),
-    ...results.flatMap(({ refusals }) => refusals.flatMap((line) => [line, ''])),
-    ...results.flatMap(({ findings }) => findings.flatMap((lines) => [...lines, ''])),
+    ...results.flatMap(({ refusals }) => refusals.flatMap((refused) => [refusalLine(refused), ''])),
+    ...results.flatMap(({ findings }) => findings.flatMap((found) => [...findingLines(found, seed), ''])),
     ...(stop.aborted ? [`ended by ${stop.reason}`] : []),
     lastLine(total, seed),
   ])

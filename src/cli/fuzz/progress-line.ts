@@ -1,15 +1,10 @@
 import type { Writable } from 'node:stream'
+import type { Progress } from '../../fuzz/tally.ts'
 import { countText, durationText, plural } from '../pretty/quantities.ts'
 import { type MaybeTerminal, terminalOf } from '../pretty/terminal.ts'
 
 /** How often a line is written where lines cannot be replaced. */
 const tellEveryMs = 10_000
-
-/** What is told. */
-export interface Progress {
-  readonly values: number
-  readonly mismatches: number
-}
 
 /** Says how it goes: on a terminal in one line that is replaced, elsewhere in a line now and then. */
 export class ProgressLine {

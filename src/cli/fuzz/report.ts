@@ -1,9 +1,8 @@
+import type { Cell } from '../../fuzz/batch.ts'
+import { madeTypes } from '../../fuzz/forms/made-types.ts'
+import type { FoundValue, RefusedValue } from '../../fuzz/share.ts'
+import type { Tally, TypeTally } from '../../fuzz/tally.ts'
 import { countText, plural } from '../pretty/quantities.ts'
-import type { Cell } from './batch.ts'
-import type { Refusal } from './bench.ts'
-import { madeTypes } from './forms/made-types.ts'
-import type { ShrunkFinding } from './shrink.ts'
-import type { Tally, TypeTally } from './tally.ts'
 
 /** The table at the end: a line for each type. */
 export function tableLines(types: readonly TypeTally[]): string[] {
@@ -31,23 +30,22 @@ export function lastLine(tally: Pick<Tally, 'values' | 'mismatches' | 'types'>, 
 }
 
 /** A value that differs, with the SQL that shows what the server has. */
-export function findingLines({ type, cell, text, problems, shrinks }: ShrunkFinding, seed: number): string[] {
-  const { name } = type
+export function findingLines({ type, cell, text, problems, shrinks }: FoundValue, seed: number): string[] {
   const literal = text ?? (typeof cell === 'string' ? cell : null)
-  const sql = literal === null ? `SELECT NULL::${name}` : `SELECT ${sqlLiteral(literal)}::${name}`
+  const sql = literal === null ? `SELECT NULL::${type}` : `SELECT ${sqlLiteral(literal)}::${type}`
   return [
-    `${name} differs (made smaller ${plural(shrinks, 'time')}; again with --seed ${seed} --types ${quoteArgument(name)})`,
+    `${type} differs (made smaller ${plural(shrinks, 'time')}; again with --seed ${seed} --types ${quoteArgument(type)})`,
     `  written as       ${showCell(cell)}`,
     `  server's text    ${text === null ? 'NULL' : JSON.stringify(text)}`,
     ...problems.map(({ where, gave }) => `  ${where.padEnd(15)}  ${gave}`),
     `  SQL              ${sql};`,
-    ...makingOf(name).map((statement) => `  with             ${statement};`),
+    ...makingOf(type).map((statement) => `  with             ${statement};`),
   ]
 }
 
 /** A value that the server did not take. */
-export function refusalLine({ type, cell }: Refusal): string {
-  return `${type.name}: the server does not take ${showCell(cell)}, and perhaps others; they are not among the values tried`
+export function refusalLine({ type, cell }: RefusedValue): string {
+  return `${type}: the server does not take ${showCell(cell)}, and perhaps others; they are not among the values tried`
 }
 
 /** The statements that make a type which no database has by itself, and those before it, of which it may be made. */

@@ -1,8 +1,8 @@
+import type { ShareRequest, ShareResult } from '../../fuzz/share.ts'
+import type { Progress } from '../../fuzz/tally.ts'
 import type { ConnectionInput } from '../../protocol/connection/connection-options.ts'
 import { type ErrorCode, WalwireError } from '../../protocol/messages/errors.ts'
 import { CommandError, type CommandErrorCode } from '../command-error.ts'
-import type { Progress } from './progress-line.ts'
-import type { ShareRequest, ShareResult } from './share.ts'
 
 /** What a thread is to do. */
 export interface ShareTask {

@@ -1,8 +1,9 @@
 import { parentPort, workerData } from 'node:worker_threads'
+import { tryShare } from '../../fuzz/share.ts'
 import { resolveConnection } from '../../protocol/connection/resolve-connection.ts'
 import { plainDiagnostics } from '../diagnostics.ts'
+import { chooseTypes } from './fuzz-arguments.ts'
 import { loadPackages } from './fuzz-packages.ts'
-import { tryShare } from './share.ts'
 import { failureOf, isShareTask, type ShareMessage } from './share-messages.ts'
 
 /* A thread that tries one share: it is told what by its workerData, told to stop by any message, and tells what came of it. */
@@ -18,6 +19,7 @@ try {
   const result = await tryShare(request, {
     postgres: await loadPackages(),
     server: await resolveConnection(server),
+    choose: chooseTypes,
     logger,
     stop: controller.signal,
     onDatabase: (name) => tell({ kind: 'database', name }),

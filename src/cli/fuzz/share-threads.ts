@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads'
+import type { ShareRequest, ShareResult } from '../../fuzz/share.ts'
 import type { ConnectionInput } from '../../protocol/connection/connection-options.ts'
 import type { ShareWatch } from './fuzz.ts'
-import type { ShareRequest, ShareResult } from './share.ts'
 import { errorOf, type ShareMessage, type ShareTask } from './share-messages.ts'
 
 /** A round's values live about as long as this memory lasts: with less, most are copied before they are dropped. */

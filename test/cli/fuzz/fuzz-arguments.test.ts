@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import { fuzzedTypes } from '../../../src/cli/fuzz/forms/fuzzed-types.ts'
 import { chooseTypes, readFuzzArguments, sortFuzzArguments } from '../../../src/cli/fuzz/fuzz-arguments.ts'
 import { loadPackages } from '../../../src/cli/fuzz/fuzz-packages.ts'
+import { fuzzedTypes } from '../../../src/fuzz/forms/fuzzed-types.ts'
 
 const read = (...argv: string[]) => readFuzzArguments(sortFuzzArguments(argv))
 const types = fuzzedTypes({ version: 17, extensions: ['hstore'] })

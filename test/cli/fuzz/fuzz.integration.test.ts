@@ -3,10 +3,11 @@ import postgres from 'postgres'
 import { describe, expect, test } from 'vitest'
 import type { Output } from '../../../src/cli/files/output.ts'
 import { fuzz } from '../../../src/cli/fuzz/fuzz.ts'
+import { chooseTypes } from '../../../src/cli/fuzz/fuzz-arguments.ts'
 import { ProgressLine } from '../../../src/cli/fuzz/progress-line.ts'
-import { tryShare } from '../../../src/cli/fuzz/share.ts'
-import type { AlterType } from '../../../src/cli/fuzz/watched-types.ts'
 import type { PgType } from '../../../src/decoder/types/registry.ts'
+import { tryShare } from '../../../src/fuzz/share.ts'
+import type { AlterType } from '../../../src/fuzz/watched-types.ts'
 import { resolveConnection } from '../../../src/protocol/connection/resolve-connection.ts'
 import { silentLogger } from '../../../src/replication/logger.ts'
 import { sharedServer, testVersions, waitUntil } from '../../server/index.ts'
@@ -52,7 +53,15 @@ describe.each(testVersions())('PostgreSQL %i', (version) => {
         progress: new ProgressLine(new PassThrough()),
         shares: 1,
         tryShare: (request, watch) =>
-          tryShare(request, { postgres, server: connection, logger: silentLogger, stop, alter, ...watch }),
+          tryShare(request, {
+            postgres,
+            server: connection,
+            choose: chooseTypes,
+            logger: silentLogger,
+            stop,
+            alter,
+            ...watch,
+          }),
       },
     )
     expect(await leftovers(server.uri('postgres'), lines.join('\n'))).toEqual([])

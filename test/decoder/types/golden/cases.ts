@@ -1,6 +1,6 @@
-import { extensions, madeTypes } from '../../../../src/cli/fuzz/forms/made-types.ts'
 import { PgArray } from '../../../../src/decoder/types/pg-array.ts'
 import { PgRange } from '../../../../src/decoder/types/pg-range.ts'
+import { extensions, madeTypes } from '../../../../src/fuzz/forms/made-types.ts'
 
 /** A type in SQL, what is put in, and the value that must come out. Where none is given it is what was put in. */
 export type Golden = readonly [type: string, literal: string, value?: unknown]

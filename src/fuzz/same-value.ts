@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
-import { PgArray } from '../../decoder/types/pg-array.ts'
-import { PgRange } from '../../decoder/types/pg-range.ts'
+import { PgArray } from '../decoder/types/pg-array.ts'
+import { PgRange } from '../decoder/types/pg-range.ts'
 
 /**
  * Whether two values that walwire read are one: of the same kind down to the last element, NaN the same as itself, -0

@@ -1,4 +1,4 @@
-import type { PgType } from '../../decoder/types/registry.ts'
+import type { PgType } from '../decoder/types/registry.ts'
 import type { Cell } from './batch.ts'
 import { sameValue } from './same-value.ts'
 import { Unreadable } from './watched-types.ts'

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
-import { allTargets } from '../../fuzz/all-targets.ts'
-import { Board } from '../../fuzz/board.ts'
-import { regressionsOf } from '../../fuzz/corpus.ts'
-import { Engine } from '../../fuzz/engine.ts'
-import type { Target } from '../../fuzz/target.ts'
+import { allTargets } from '../../../fuzz/all-targets.ts'
+import { Board } from '../../../fuzz/board.ts'
+import { regressionsOf } from '../../../fuzz/corpus.ts'
+import { Engine } from '../../../fuzz/engine.ts'
+import type { Target } from '../../../fuzz/target.ts'
 
 /** What `npm run fuzz` has found, by target and file in fuzz/corpus/found, and how it ends now. */
 const found: Readonly<Record<string, Readonly<Record<string, RegExp>>>> = {

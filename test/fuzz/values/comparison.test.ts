@@ -1,11 +1,11 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { compareWays, encodeColumn, type SeenColumn, type Way } from '../../../src/cli/fuzz/comparison.ts'
-import { sameValue } from '../../../src/cli/fuzz/same-value.ts'
-import { Unreadable } from '../../../src/cli/fuzz/watched-types.ts'
 import { PgArray } from '../../../src/decoder/types/pg-array.ts'
 import { PgRange } from '../../../src/decoder/types/pg-range.ts'
 import { TypeRegistry } from '../../../src/decoder/types/registry.ts'
+import { compareWays, encodeColumn, type SeenColumn, type Way } from '../../../src/fuzz/comparison.ts'
+import { sameValue } from '../../../src/fuzz/same-value.ts'
+import { Unreadable } from '../../../src/fuzz/watched-types.ts'
 import { law } from '../../property.ts'
 
 describe('two values are the same', () => {

@@ -1,4 +1,4 @@
-import type { Connection } from '../../protocol/connection/connection.ts'
+import type { Connection } from '../protocol/connection/connection.ts'
 import type { Batch, Cell } from './batch.ts'
 import { compareWays, type Encoded, encodeColumn, type Problem, type SeenColumn, type Way } from './comparison.ts'
 import { type Columns, copyBinary, copyText } from './copy-way.ts'

@@ -1,6 +1,6 @@
-import type { CatalogType } from '../../decoder/types/catalog-type.ts'
-import { type Queryable, queryRows } from '../../replication/catalog/queryable.ts'
-import { readTypes } from '../../replication/catalog/type-catalog.ts'
+import type { CatalogType } from '../decoder/types/catalog-type.ts'
+import { type Queryable, queryRows } from '../replication/catalog/queryable.ts'
+import { readTypes } from '../replication/catalog/type-catalog.ts'
 
 /** What the server can do with the values of a type. */
 interface TypeFacts {

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest'
-import { type Cell, makeBatch, seedOf } from '../../../src/cli/fuzz/batch.ts'
-import { copyRows } from '../../../src/cli/fuzz/copy-rows.ts'
-import { fuzzedTypes, unwritableTypes } from '../../../src/cli/fuzz/forms/fuzzed-types.ts'
-import { extensions } from '../../../src/cli/fuzz/forms/made-types.ts'
-import { refusedCells, withoutCells } from '../../../src/cli/fuzz/refused-cells.ts'
 import { type BuiltinType, builtinRanges, builtinTypes } from '../../../src/decoder/types/builtin.ts'
+import { type Cell, makeBatch, seedOf } from '../../../src/fuzz/batch.ts'
+import { copyRows } from '../../../src/fuzz/copy-rows.ts'
+import { fuzzedTypes, unwritableTypes } from '../../../src/fuzz/forms/fuzzed-types.ts'
+import { extensions } from '../../../src/fuzz/forms/made-types.ts'
+import { refusedCells, withoutCells } from '../../../src/fuzz/refused-cells.ts'
 
 const types = fuzzedTypes({ version: 17, extensions })
 

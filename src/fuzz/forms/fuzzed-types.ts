@@ -1,5 +1,5 @@
 import type fc from 'fast-check'
-import { type BuiltinType, builtinTypes } from '../../../decoder/types/builtin.ts'
+import { type BuiltinType, builtinTypes } from '../../decoder/types/builtin.ts'
 import { binaryForms, infiniteInterval, opaqueForms, upperChar } from './binary-forms.ts'
 import { either } from './either.ts'
 import { extensionForms } from './extension-forms.ts'

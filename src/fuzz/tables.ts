@@ -1,4 +1,4 @@
-import type { PgType } from '../../decoder/types/registry.ts'
+import type { PgType } from '../decoder/types/registry.ts'
 import type { CopyFormat } from './copy-rows.ts'
 import type { FuzzedType } from './forms/fuzzed-types.ts'
 

@@ -1,10 +1,10 @@
-import { copyBinaryLayout, isCopyTrailer, skipCopyHeader } from '../../decoder/copy-binary.ts'
-import { copyTextLayout } from '../../decoder/copy-text.ts'
-import { Cursor, type Field, type RowReader, rowReader } from '../../decoder/row-reader.ts'
-import { sliceUtf8 } from '../../decoder/text.ts'
-import { int4Codec } from '../../decoder/types/integer.ts'
-import type { Connection } from '../../protocol/connection/connection.ts'
-import { backendTag } from '../../protocol/messages/backend.ts'
+import { copyBinaryLayout, isCopyTrailer, skipCopyHeader } from '../decoder/copy-binary.ts'
+import { copyTextLayout } from '../decoder/copy-text.ts'
+import { Cursor, type Field, type RowReader, rowReader } from '../decoder/row-reader.ts'
+import { sliceUtf8 } from '../decoder/text.ts'
+import { int4Codec } from '../decoder/types/integer.ts'
+import type { Connection } from '../protocol/connection/connection.ts'
+import { backendTag } from '../protocol/messages/backend.ts'
 import type { TriedColumn, TriedTable } from './tables.ts'
 
 /** The values of a table's columns, by the number of their row. */

@@ -2,11 +2,13 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { setImmediate as turn } from 'node:timers/promises'
 import type postgres from 'postgres'
-import type { Endpoint, ResolvedConnection } from '../../protocol/connection/connection-options.ts'
-import { sessionSettings } from '../../protocol/connection/startup.ts'
+import type { Endpoint, ResolvedConnection } from '../protocol/connection/connection-options.ts'
+import { sessionSettings } from '../protocol/connection/startup.ts'
 import type { Cell } from './batch.ts'
 import { type CopyFormat, copyRows } from './copy-rows.ts'
-import type { PostgresModule } from './fuzz-packages.ts'
+
+/** The driver `postgres`, which is loaded by whoever starts this. */
+export type PostgresModule = typeof import('postgres')
 
 /** Rows for one table. */
 export interface WrittenTable {

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import { Connection } from '../../protocol/connection/connection.ts'
-import type { ResolvedConnection } from '../../protocol/connection/connection-options.ts'
-import { WalwireError } from '../../protocol/messages/errors.ts'
-import { quoteIdentifier } from '../../protocol/messages/quote.ts'
+import { Connection } from '../protocol/connection/connection.ts'
+import type { ResolvedConnection } from '../protocol/connection/connection-options.ts'
+import { WalwireError } from '../protocol/messages/errors.ts'
+import { quoteIdentifier } from '../protocol/messages/quote.ts'
 
 /** A database of its own on a server, in which nothing is anybody else's. */
 export interface FuzzDatabase extends AsyncDisposable {

@@ -1,5 +1,5 @@
 import { inspect } from 'node:util'
-import { oneLine } from '../one-line.ts'
+import { oneLine } from '../protocol/messages/one-line.ts'
 import type { Cell } from './batch.ts'
 import type { Problem } from './comparison.ts'
 import type { FuzzedType } from './forms/fuzzed-types.ts'

@@ -11,6 +11,12 @@ export interface TypeTally {
   refused: number
 }
 
+/** How far it has come. */
+export interface Progress {
+  readonly values: number
+  readonly mismatches: number
+}
+
 /** The first value of a type that differed, and where it came from. */
 export interface FirstFinding {
   readonly finding: Finding

@@ -1,4 +1,4 @@
-import { Writer } from '../../protocol/messages/writer.ts'
+import { Writer } from '../protocol/messages/writer.ts'
 import type { Cell } from './batch.ts'
 
 /*

@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest'
-import { Board } from '../../fuzz/board.ts'
-import { Coverage } from '../../fuzz/coverage.ts'
-import { Engine } from '../../fuzz/engine.ts'
-import { Random } from '../../fuzz/random.ts'
-import { demand, type Target } from '../../fuzz/target.ts'
-import type { Fault } from '../../fuzz/verdict.ts'
-import { ProtocolError, WalwireError } from '../../src/protocol/messages/errors.ts'
+import { Board } from '../../../fuzz/board.ts'
+import { Coverage } from '../../../fuzz/coverage.ts'
+import { Engine } from '../../../fuzz/engine.ts'
+import { Random } from '../../../fuzz/random.ts'
+import { demand, type Target } from '../../../fuzz/target.ts'
+import type { Fault } from '../../../fuzz/verdict.ts'
+import { ProtocolError, WalwireError } from '../../../src/protocol/messages/errors.ts'
 
 const utf8 = new TextDecoder('latin1')
 

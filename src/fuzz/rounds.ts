@@ -1,11 +1,10 @@
 import { setImmediate as turn } from 'node:timers/promises'
-import { orAbort } from '../abortable.ts'
+import { orAbort } from '../replication/abortable.ts'
 import { type Batch, makeBatch, type Round } from './batch.ts'
 import type { Bench } from './bench.ts'
 import type { FuzzedType } from './forms/fuzzed-types.ts'
-import type { Progress } from './progress-line.ts'
 import { type ShrunkFinding, shrink } from './shrink.ts'
-import type { Tally } from './tally.ts'
+import type { Progress, Tally } from './tally.ts'
 
 /** Values of each type in one transaction: enough that the statements around them do not count. */
 export const rowsInRound = 200

@@ -1,4 +1,4 @@
-import { type PgType, type ReadValue, TypeRegistry, type TypeRegistryOptions } from '../../decoder/types/registry.ts'
+import { type PgType, type ReadValue, TypeRegistry, type TypeRegistryOptions } from '../decoder/types/registry.ts'
 
 /** What a reader threw, in the place of the value: one value that cannot be read must not hide those beside it. */
 export class Unreadable {

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { Writer } from '../../../protocol/messages/writer.ts'
+import { Writer } from '../../protocol/messages/writer.ts'
 import { either } from './either.ts'
 
 /*
