@@ -7,9 +7,9 @@ import { withinLimits } from './attempt.ts'
 import { requestCancel } from './cancel.ts'
 import type { ResolvedConnection } from './connection-options.ts'
 import { copyDoneMessage, terminateMessage } from './frontend.ts'
-import { Link } from './link.ts'
 import { logIn } from './login.ts'
 import { openStream } from './open-stream.ts'
+import { Session } from './session.ts'
 import { beginCopy, finishCopy, type QueryResult, runQuery } from './simple-query.ts'
 import { type SessionWishes, serverVersionNumber } from './startup.ts'
 import { within } from './within.ts'
@@ -53,14 +53,14 @@ export type SideMessage = 'handled' | 'done' | 'complete'
  */
 export class Connection {
   readonly #resolved: ResolvedConnection
-  readonly #link: Link
+  readonly #session: Session
   readonly #key: BackendKeyData | undefined
   #queue: Promise<unknown> = Promise.resolve()
   #copyDoneOwed = false
 
-  private constructor(resolved: ResolvedConnection, link: Link, key: BackendKeyData | undefined) {
+  private constructor(resolved: ResolvedConnection, session: Session, key: BackendKeyData | undefined) {
     this.#resolved = resolved
-    this.#link = link
+    this.#session = session
     this.#key = key
   }
 
@@ -77,9 +77,9 @@ export class Connection {
     const { signal, onNotice, maxBufferedBytes = defaultMaxBufferedBytes } = options
     return withinLimits({ timeoutMs, signal, what: `connect to ${description}` }, async (attempt) => {
       const { stream, encrypted, certificate } = await openStream(resolved, attempt)
-      const link = new Link({ stream, encrypted, description, maxBufferedBytes, onNotice })
-      const key = await logIn(link, resolved, options, certificate, attempt)
-      const connection = new Connection(resolved, link, key)
+      const session = new Session({ stream, encrypted, description, maxBufferedBytes, onNotice })
+      const key = await logIn(session, resolved, options, certificate, attempt)
+      const connection = new Connection(resolved, session, key)
       // unknown before 17, so it cannot be in the startup packet, which is sent before the version is known
       if (connection.serverVersion >= 170_000) await connection.query('SET transaction_timeout = 0')
       return connection
@@ -88,7 +88,7 @@ export class Connection {
 
   /** ParameterStatus so far: `server_version`, `server_encoding`, `integer_datetimes` … */
   get parameters(): ReadonlyMap<string, string> {
-    return this.#link.parameters
+    return this.#session.parameters
   }
 
   /** The server's version as it counts itself: 170010 for 17.10. */
@@ -103,7 +103,7 @@ export class Connection {
 
   /** Whether the bytes go over TLS. */
   get encrypted(): boolean {
-    return this.#link.encrypted
+    return this.#session.encrypted
   }
 
   /**
@@ -112,17 +112,17 @@ export class Connection {
    * `connection_closed` after {@link close} or {@link destroy}.
    */
   get ended(): Promise<WalwireError> {
-    return this.#link.ended
+    return this.#session.ended
   }
 
   /** What {@link ended} resolves with; undefined while the connection is there. */
   get failure(): WalwireError | undefined {
-    return this.#link.failure
+    return this.#session.failure
   }
 
   /** Bytes written and not yet taken by the system. */
   get unsent(): number {
-    return this.#link.unsent
+    return this.#session.unsent
   }
 
   /**
@@ -135,14 +135,14 @@ export class Connection {
    * the connection is gone
    */
   query(sql: string, limit: QueryLimit = {}): Promise<QueryResult[]> {
-    return this.#exclusively(() => this.#limited(runQuery(this.#link, sql, readText), limit))
+    return this.#exclusively(() => this.#limited(runQuery(this.#session, sql, readText), limit))
   }
 
   /** The same with each value as its bytes, for what need not be text (TIMELINE_HISTORY). */
   queryBytes(sql: string, limit: QueryLimit = {}): Promise<QueryResult<Uint8Array>[]> {
     return this.#exclusively(() =>
       this.#limited(
-        runQuery(this.#link, sql, (value) => value),
+        runQuery(this.#session, sql, (value) => value),
         limit,
       ),
     )
@@ -166,7 +166,7 @@ export class Connection {
    */
   copy(sql: string): Promise<'both' | 'out'> {
     return this.#exclusively(async () => {
-      const direction = await beginCopy(this.#link, sql)
+      const direction = await beginCopy(this.#session, sql)
       this.#copyDoneOwed = direction === 'both'
       return direction
     })
@@ -174,7 +174,7 @@ export class Connection {
 
   /** In a copy: the messages, for the caller to pull. */
   get framer(): Framer {
-    return this.#link.framer
+    return this.#session.framer
   }
 
   /**
@@ -182,21 +182,21 @@ export class Connection {
    * is gone ({@link failure} says why). Everything that came before the end is in the framer.
    */
   more(): Promise<boolean> {
-    return this.#link.intake.more()
+    return this.#session.readAhead.more()
   }
 
-  /** See {@link Intake.keepReading}: to be called now and then by a consumer that takes long between two `more()`. */
+  /** See {@link ReadAhead.keepReading}: to be called now and then by a consumer that takes long between two `more()`. */
   keepReading(): void {
-    this.#link.intake.keepReading()
+    this.#session.readAhead.keepReading()
   }
 
-  /** See {@link Intake.pacing}. */
+  /** See {@link ReadAhead.pacing}. */
   get pacing(): boolean {
-    return this.#link.intake.pacing
+    return this.#session.readAhead.pacing
   }
 
   set pacing(on: boolean) {
-    this.#link.intake.pacing = on
+    this.#session.readAhead.pacing = on
   }
 
   /**
@@ -216,9 +216,9 @@ export class Connection {
         return 'complete'
       case 'ErrorResponse':
         this.#copyDoneOwed = false
-        throw this.#link.serverError('the copy was broken off', message.fields)
+        throw this.#session.serverError('the copy was broken off', message.fields)
       default:
-        if (this.#link.takeAside(message)) return 'handled'
+        if (this.#session.takeAside(message)) return 'handled'
         throw unknownTag(framer.tag)
     }
   }
@@ -238,9 +238,9 @@ export class Connection {
    * @throws {WalwireError} of an ErrorResponse that comes on the way; why the connection is gone
    */
   async endCopy(): Promise<string[]> {
-    if (!this.#link.copying) return []
+    if (!this.#session.copying) return []
     this.sendCopyDone()
-    return finishCopy(this.#link)
+    return finishCopy(this.#session)
   }
 
   /**
@@ -248,7 +248,7 @@ export class Connection {
    * nothing; {@link ended} tells.
    */
   write(bytes: Uint8Array): void {
-    this.#link.write(bytes)
+    this.#session.write(bytes)
   }
 
   /**
@@ -267,7 +267,7 @@ export class Connection {
    * before is sent first. Unread data is dropped. Calling it again only waits.
    */
   close(graceMs = 500): Promise<void> {
-    return this.#link.close(terminateMessage(), graceMs)
+    return this.#session.close(terminateMessage(), graceMs)
   }
 
   /**
@@ -277,7 +277,7 @@ export class Connection {
    * this as cause
    */
   destroy(reason?: Error): void {
-    this.#link.destroy(reason)
+    this.#session.destroy(reason)
   }
 
   async #limited<T>(answer: Promise<T>, { limitMs = Number.POSITIVE_INFINITY }: QueryLimit): Promise<T> {

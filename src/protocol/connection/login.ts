@@ -6,7 +6,7 @@ import { authenticate, unauthenticated } from './authentication.ts'
 import { serverEndPoint } from './channel-binding.ts'
 import type { ResolvedConnection } from './connection-options.ts'
 import { startupMessage } from './frontend.ts'
-import type { Link } from './link.ts'
+import type { Session } from './session.ts'
 import { type SessionWishes, startupParameters } from './startup.ts'
 import { notPostgres } from './tls.ts'
 
@@ -18,14 +18,14 @@ import { notPostgres } from './tls.ts'
  * @see https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-START-UP
  */
 export async function logIn(
-  link: Link,
+  session: Session,
   resolved: ResolvedConnection,
   wishes: SessionWishes,
   certificate: Uint8Array | undefined,
   attempt: Attempt,
 ): Promise<BackendKeyData | undefined> {
   attempt.step = 'waiting for authentication to begin'
-  link.write(startupMessage(startupParameters(resolved, wishes)))
+  session.write(startupMessage(startupParameters(resolved, wishes)))
   const credentials = {
     user: resolved.user,
     password: resolved.password,
@@ -35,31 +35,35 @@ export async function logIn(
   }
   let state = unauthenticated
   let key: BackendKeyData | undefined
-  let message = await firstMessage(link, resolved)
+  let message = await firstMessage(session, resolved)
   for (;;) {
     if (message.type === 'ErrorResponse') {
       const bound = state.step === 'scram-final-sent' && state.final.bound && message.fields.code === '28000'
-      throw link.serverError(`could not log in at ${resolved.description}`, message.fields, bound ? unbound : undefined)
+      throw session.serverError(
+        `could not log in at ${resolved.description}`,
+        message.fields,
+        bound ? unbound : undefined,
+      )
     } else if (isAuthentication(message)) {
       attempt.step = 'logging in'
       const step = await authenticate(state, message, credentials)
       state = step.state
-      if (step.send) link.write(step.send)
+      if (step.send) session.write(step.send)
       if (state.step === 'done') attempt.step = 'waiting for the session to be ready'
     } else if (message.type === 'NegotiateProtocolVersion') {
       // 3.0 without an option was asked for, so there is nothing that it could be without
-      if (message.unrecognizedOptions.length !== 0) throw link.outOfOrder(message)
+      if (message.unrecognizedOptions.length !== 0) throw session.outOfOrder(message)
     } else if (state.step !== 'done') {
-      throw link.outOfOrder(message)
+      throw session.outOfOrder(message)
     } else if (message.type === 'BackendKeyData') {
       key = message
     } else if (message.type === 'ReadyForQuery') {
-      link.becomeIdle()
+      session.becomeIdle()
       return key
     } else {
-      throw link.outOfOrder(message)
+      throw session.outOfOrder(message)
     }
-    message = await link.receive()
+    message = await session.receive()
   }
 }
 
@@ -68,9 +72,9 @@ const unbound =
   'something between client and server ends TLS; if it is yours, write channel_binding=disable, if not, do not log in'
 
 /** The first message shows whether this is a server at all. */
-async function firstMessage(link: Link, resolved: ResolvedConnection): Promise<BackendMessage> {
+async function firstMessage(session: Session, resolved: ResolvedConnection): Promise<BackendMessage> {
   try {
-    return await link.receive()
+    return await session.receive()
   } catch (error) {
     if (!(error instanceof ProtocolError)) throw error
     throw notPostgres(resolved.description, 'it answered with something that is not a message of the protocol', error)

@@ -1,6 +1,6 @@
 import { WalwireError } from '../messages/errors.ts'
 import { copyDoneMessage, copyFailMessage, queryMessage } from './frontend.ts'
-import type { Link } from './link.ts'
+import type { Session } from './session.ts'
 
 /** What one statement gave. */
 export interface QueryResult<Value = string> {
@@ -21,17 +21,17 @@ const refused = 'the server refused a command'
  * @see https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-SIMPLE-QUERY
  */
 export async function runQuery<Value>(
-  link: Link,
+  session: Session,
   sql: string,
   read: (value: Uint8Array) => Value,
 ): Promise<QueryResult<Value>[]> {
-  send(link, sql)
+  send(session, sql)
   const results: QueryResult<Value>[] = []
   let columns: string[] = []
   let rows: (Value | null)[][] = []
   let error: unknown
   for (;;) {
-    const message = await link.receive()
+    const message = await session.receive()
     switch (message.type) {
       case 'RowDescription':
         columns = message.fields.map((field) => field.name)
@@ -50,48 +50,48 @@ export async function runQuery<Value>(
         rows = []
         break
       case 'ErrorResponse':
-        error ??= link.serverError(refused, message.fields)
+        error ??= session.serverError(refused, message.fields)
         break
       case 'CopyInResponse':
-        error ??= copyFromClient(link)
+        error ??= copyFromClient(session)
         break
       case 'CopyBothResponse':
         error ??= wrongCall('the statement begins a copy', 'call copy instead of query')
-        link.write(copyDoneMessage())
+        session.write(copyDoneMessage())
         break
       case 'CopyOutResponse':
         error ??= wrongCall('the statement begins a copy', 'call copy instead of query')
         break
       case 'CopyData':
       case 'CopyDone':
-        if (error === undefined) throw link.outOfOrder(message)
+        if (error === undefined) throw session.outOfOrder(message)
         break
       case 'ReadyForQuery':
-        link.becomeIdle()
+        session.becomeIdle()
         if (error !== undefined) throw error
         return results
       default:
-        throw link.outOfOrder(message)
+        throw session.outOfOrder(message)
     }
   }
 }
 
 /** Sends a command that begins a copy, and waits until it has begun. */
-export async function beginCopy(link: Link, sql: string): Promise<'both' | 'out'> {
-  send(link, sql)
+export async function beginCopy(session: Session, sql: string): Promise<'both' | 'out'> {
+  send(session, sql)
   let error: WalwireError | undefined
   for (;;) {
-    const message = await link.receive()
+    const message = await session.receive()
     switch (message.type) {
       case 'CopyBothResponse':
       case 'CopyOutResponse':
-        link.becomeCopying()
+        session.becomeCopying()
         return message.type === 'CopyBothResponse' ? 'both' : 'out'
       case 'ErrorResponse':
-        error ??= link.serverError(refused, message.fields)
+        error ??= session.serverError(refused, message.fields)
         break
       case 'CopyInResponse':
-        error ??= copyFromClient(link)
+        error ??= copyFromClient(session)
         break
       case 'RowDescription':
       case 'DataRow':
@@ -100,10 +100,10 @@ export async function beginCopy(link: Link, sql: string): Promise<'both' | 'out'
         error ??= wrongCall('the statement does not begin a copy', 'call query instead of copy')
         break
       case 'ReadyForQuery':
-        link.becomeIdle()
-        throw error ?? link.outOfOrder(message)
+        session.becomeIdle()
+        throw error ?? session.outOfOrder(message)
       default:
-        throw link.outOfOrder(message)
+        throw session.outOfOrder(message)
     }
   }
 }
@@ -113,11 +113,11 @@ export async function beginCopy(link: Link, sql: string): Promise<'both' | 'out'
  *
  * @returns the tags of the commands that ended
  */
-export async function finishCopy(link: Link): Promise<string[]> {
+export async function finishCopy(session: Session): Promise<string[]> {
   const commands: string[] = []
   let error: WalwireError | undefined
   for (;;) {
-    const message = await link.receive(true)
+    const message = await session.receive(true)
     switch (message.type) {
       case 'CopyDone':
         break
@@ -125,28 +125,28 @@ export async function finishCopy(link: Link): Promise<string[]> {
         commands.push(message.command)
         break
       case 'ErrorResponse':
-        error ??= link.serverError('the copy was broken off', message.fields)
+        error ??= session.serverError('the copy was broken off', message.fields)
         break
       case 'ReadyForQuery':
-        link.becomeIdle()
+        session.becomeIdle()
         if (error) throw error
         return commands
       default:
-        throw link.outOfOrder(message)
+        throw session.outOfOrder(message)
     }
   }
 }
 
-function send(link: Link, sql: string): void {
-  if (link.failure) throw link.failure
-  if (link.copying) throw wrongCall('the connection is in the middle of a copy', 'end it with endCopy first')
+function send(session: Session, sql: string): void {
+  if (session.failure) throw session.failure
+  if (session.copying) throw wrongCall('the connection is in the middle of a copy', 'end it with endCopy first')
   const message = queryMessage(sql)
-  link.becomeBusy()
-  link.write(message)
+  session.becomeBusy()
+  session.write(message)
 }
 
-function copyFromClient(link: Link): WalwireError {
-  link.write(copyFailMessage('walwire does not copy to the server'))
+function copyFromClient(session: Session): WalwireError {
+  session.write(copyFailMessage('walwire does not copy to the server'))
   return wrongCall('the statement begins a copy to the server', 'use another statement')
 }
 

@@ -11,7 +11,7 @@ const addressAttemptMs = 2_000
 
 /**
  * The stream's high-water mark. While reading is paused, Node reads on until it has that much, waking for each piece;
- * with the least of all it stops after one, and the kernel gathers the rest. Under {@link Intake.pacing} that is a third
+ * with the least of all it stops after one, and the kernel gathers the rest. Under {@link ReadAhead.pacing} that is a third
  * of the time and a tenth of the CPU of the default. While reading is not paused it changes nothing.
  */
 export const readAheadBytes = 1

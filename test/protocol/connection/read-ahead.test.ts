@@ -2,7 +2,7 @@ import { PassThrough } from 'node:stream'
 import { setImmediate as turn } from 'node:timers/promises'
 import fc from 'fast-check'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import { Intake } from '../../../src/protocol/connection/intake.ts'
+import { ReadAhead } from '../../../src/protocol/connection/read-ahead.ts'
 import { copyData } from '../messages/server-messages.ts'
 import { duplexPair } from './fake-server.ts'
 
@@ -15,11 +15,11 @@ interface Told {
 function setUp(maxBytes = 1000) {
   const stream = new PassThrough({ highWaterMark: 1, readableHighWaterMark: 1 })
   const told: Told = { chunks: 0, ends: [] }
-  const intake = new Intake(stream, maxBytes, {
+  const readAhead = new ReadAhead(stream, maxBytes, {
     chunk: () => told.chunks++,
     end: (cause) => told.ends.push(cause),
   })
-  return { stream, told, intake }
+  return { stream, told, readAhead }
 }
 
 const row = (bytes: number): Uint8Array => copyData(new Uint8Array(bytes - 5))
@@ -31,12 +31,12 @@ async function settled(): Promise<void> {
 
 describe('the read side of a connection', () => {
   test('says that more came, once for what was there before', async () => {
-    const { stream, intake, told } = setUp()
+    const { stream, readAhead, told } = setUp()
     stream.write(row(10))
     await settled()
     expect(told.chunks).toBe(1)
-    expect(await intake.more()).toBe(true)
-    const waiting = intake.more()
+    expect(await readAhead.more()).toBe(true)
+    const waiting = readAhead.more()
     let resolved = false
     void waiting.then(() => {
       resolved = true
@@ -50,20 +50,20 @@ describe('the read side of a connection', () => {
   })
 
   test('gives everything that came before the end, and then says that it is over', async () => {
-    const { stream, intake, told } = setUp()
+    const { stream, readAhead, told } = setUp()
     stream.write(row(10))
     stream.end(row(20))
     await settled()
     expect(told.ends).toEqual([undefined])
-    expect(await intake.more()).toBe(true)
-    expect(await intake.more()).toBe(false)
-    expect(await intake.more()).toBe(false)
-    expect(intake.framer.buffered).toBe(30)
+    expect(await readAhead.more()).toBe(true)
+    expect(await readAhead.more()).toBe(false)
+    expect(await readAhead.more()).toBe(false)
+    expect(readAhead.framer.buffered).toBe(30)
   })
 
   test('ends a wait with the end, and tells the cause once', async () => {
-    const { stream, intake, told } = setUp()
-    const waiting = intake.more()
+    const { stream, readAhead, told } = setUp()
+    const waiting = readAhead.more()
     const cause = new Error('reset')
     stream.destroy(cause)
     expect(await waiting).toBe(false)
@@ -72,45 +72,45 @@ describe('the read side of a connection', () => {
   })
 
   test('stops reading when enough is there, and goes on when half is used up', async () => {
-    const { stream, intake } = setUp(1000)
+    const { stream, readAhead } = setUp(1000)
     for (let count = 0; count < 100; count++) stream.write(row(100))
     await settled()
     expect(stream.isPaused()).toBe(true)
-    expect(intake.framer.buffered).toBeLessThanOrEqual(1000 + 100)
-    const { buffered } = intake.framer
+    expect(readAhead.framer.buffered).toBeLessThanOrEqual(1000 + 100)
+    const { buffered } = readAhead.framer
     // a little less is not yet a reason
-    intake.framer.next()
-    intake.keepReading()
+    readAhead.framer.next()
+    readAhead.keepReading()
     await settled()
-    expect(intake.framer.buffered).toBe(buffered - 100)
-    while (intake.framer.buffered > 500) intake.framer.next()
-    intake.keepReading()
+    expect(readAhead.framer.buffered).toBe(buffered - 100)
+    while (readAhead.framer.buffered > 500) readAhead.framer.next()
+    readAhead.keepReading()
     await settled()
-    expect(intake.framer.buffered).toBeGreaterThan(500)
+    expect(readAhead.framer.buffered).toBeGreaterThan(500)
   })
 
   test('goes on when a consumer has taken everything and waits', async () => {
-    const { stream, intake } = setUp(1000)
+    const { stream, readAhead } = setUp(1000)
     const rows = 200
     for (let count = 0; count < rows; count++) stream.write(row(100))
     stream.end()
     let taken = 0
-    do while (intake.framer.next()) taken++
-    while (await intake.more())
+    do while (readAhead.framer.next()) taken++
+    while (await readAhead.more())
     expect(taken).toBe(rows)
   })
 
   test('lets a message in that is longer than what may be buffered', async () => {
-    const { stream, intake } = setUp(1000)
+    const { stream, readAhead } = setUp(1000)
     const long = row(50_000)
     for (let at = 0; at < long.length; at += 100) stream.write(long.subarray(at, at + 100))
     stream.write(row(10))
     let found = 0
     while (found < 2) {
-      while (intake.framer.next()) found++
-      if (found < 2) await intake.more()
+      while (readAhead.framer.next()) found++
+      if (found < 2) await readAhead.more()
     }
-    expect(intake.framer.buffered).toBe(0)
+    expect(readAhead.framer.buffered).toBe(0)
   })
 
   test('never buffers much more than it may, whatever comes and however it is taken', async () => {
@@ -121,8 +121,8 @@ describe('the read side of a connection', () => {
         fc.boolean(),
         async (sizes, cuts, pacing) => {
           const [stream, server] = duplexPair()
-          const intake = new Intake(stream, 600, { chunk() {}, end() {} })
-          intake.pacing = pacing
+          const readAhead = new ReadAhead(stream, 600, { chunk() {}, end() {} })
+          readAhead.pacing = pacing
           const bytes = Buffer.concat(sizes.map(row))
           for (let at = 0, index = 0; at < bytes.length; index++) {
             const next = at + (cuts[index % cuts.length] ?? 1)
@@ -132,14 +132,14 @@ describe('the read side of a connection', () => {
           server.end()
           const taken: number[] = []
           do {
-            while (intake.framer.next()) {
-              taken.push(intake.framer.end - intake.framer.start + 5)
+            while (readAhead.framer.next()) {
+              taken.push(readAhead.framer.end - readAhead.framer.start + 5)
               if (taken.length % 3 === 0) await turn()
-              intake.keepReading()
+              readAhead.keepReading()
               // what the stream itself had gathered in a pause comes on top
-              expect(intake.framer.buffered).toBeLessThanOrEqual(600 + 2 * 500)
+              expect(readAhead.framer.buffered).toBeLessThanOrEqual(600 + 2 * 500)
             }
-          } while (await intake.more())
+          } while (await readAhead.more())
           expect(taken).toEqual(sizes)
         },
       ),
@@ -148,22 +148,22 @@ describe('the read side of a connection', () => {
   })
 
   test('pauses for a millisecond after little, while it is asked to', async () => {
-    const { stream, intake } = setUp()
+    const { stream, readAhead } = setUp()
     stream.write(row(10))
     await settled()
     expect(stream.isPaused()).toBe(false)
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
     onTestFinished(() => void vi.useRealTimers())
-    intake.pacing = true
+    readAhead.pacing = true
     stream.write(row(10))
     await settled()
     expect(stream.isPaused()).toBe(true)
     stream.write(row(10))
     await settled()
-    expect(intake.framer.buffered).toBe(20)
+    expect(readAhead.framer.buffered).toBe(20)
     // what came meanwhile is little again
     vi.advanceTimersByTime(1)
-    expect(intake.framer.buffered).toBe(30)
+    expect(readAhead.framer.buffered).toBe(30)
     expect(stream.isPaused()).toBe(true)
     vi.advanceTimersByTime(1)
     expect(stream.isPaused()).toBe(false)
@@ -173,42 +173,42 @@ describe('the read side of a connection', () => {
     const stream = new PassThrough({ highWaterMark: 100_000 })
     const sizes: number[] = []
     stream.on('data', (chunk: Uint8Array) => sizes.push(chunk.length))
-    const intake = new Intake(stream, 1_000_000, { chunk() {}, end() {} })
-    intake.pacing = true
+    const readAhead = new ReadAhead(stream, 1_000_000, { chunk() {}, end() {} })
+    readAhead.pacing = true
     stream.write(row(10))
     await expect.poll(() => sizes).toEqual([10])
     // as over TLS, where each of the server's messages is a chunk
     for (let count = 0; count < 500; count++) stream.write(row(100))
-    await expect.poll(() => intake.framer.buffered).toBe(50_010)
+    await expect.poll(() => readAhead.framer.buffered).toBe(50_010)
     expect(sizes.length).toBeLessThanOrEqual(4)
     stream.end()
-    while (await intake.more()) while (intake.framer.next());
-    expect(intake.framer.buffered).toBe(0)
+    while (await readAhead.more()) while (readAhead.framer.next());
+    expect(readAhead.framer.buffered).toBe(0)
   })
 
   test('does not pause after much', async () => {
-    const { stream, intake } = setUp(10_000_000)
-    intake.pacing = true
+    const { stream, readAhead } = setUp(10_000_000)
+    readAhead.pacing = true
     stream.write(row(65_536))
     await turn()
-    expect(intake.framer.buffered).toBe(65_536)
+    expect(readAhead.framer.buffered).toBe(65_536)
     expect(stream.isPaused()).toBe(false)
   })
 
   test('drops what comes once nobody wants it, and notices the end', async () => {
-    const { stream, intake, told } = setUp(1000)
+    const { stream, readAhead, told } = setUp(1000)
     for (let count = 0; count < 100; count++) stream.write(row(100))
     await settled()
-    intake.discard()
+    readAhead.discard()
     stream.end()
     await expect.poll(() => told.ends.length).toBe(1)
-    expect(intake.framer.buffered).toBeLessThanOrEqual(1100)
+    expect(readAhead.framer.buffered).toBeLessThanOrEqual(1100)
   })
 
   test('refuses a stream of text', async () => {
     const stream = new PassThrough({ encoding: 'utf8' })
     const ends: (Error | undefined)[] = []
-    new Intake(stream, 1000, { chunk() {}, end: (cause) => ends.push(cause) })
+    new ReadAhead(stream, 1000, { chunk() {}, end: (cause) => ends.push(cause) })
     stream.write('x')
     await expect.poll(() => ends).toEqual([expect.any(TypeError)])
   })

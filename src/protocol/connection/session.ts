@@ -4,14 +4,14 @@ import type { ErrorFields } from '../messages/error-fields.ts'
 import { ProtocolError, WalwireError } from '../messages/errors.ts'
 import { type Framer, longestMessage } from '../messages/framer.ts'
 import { isFatal, serverError } from '../messages/server-error.ts'
-import { Intake } from './intake.ts'
+import { ReadAhead } from './read-ahead.ts'
 import { tlsFailed } from './tls.ts'
 
 /** The most that a message may have before the other side has shown that it is a server. */
 const startupMessageBytes = 1024 * 1024
 
-/** What a {@link Link} is made over. */
-export interface LinkParts {
+/** What a {@link Session} is made over. */
+export interface SessionParts {
   /** Connected, encrypted if it is to be, and nothing of the session sent yet. */
   readonly stream: Duplex
   readonly encrypted: boolean
@@ -25,11 +25,11 @@ export interface LinkParts {
  * The messages of one session, both ways, and how it ends.
  *
  * Notices, parameters and notifications can come at any time and never come out of {@link receive}. While the session is
- * idle the link reads by itself, so that it notices when the server ends the session; otherwise whoever is at work
+ * idle the session reads by itself, so that it notices when the server ends the session; otherwise whoever is at work
  * pulls.
  */
-export class Link {
-  readonly intake: Intake
+export class Session {
+  readonly readAhead: ReadAhead
   readonly encrypted: boolean
   /** See {@link Connection.ended}. */
   readonly ended: Promise<WalwireError>
@@ -46,7 +46,7 @@ export class Link {
   #lastWords: WalwireError | undefined
   #closing = false
 
-  constructor(parts: LinkParts) {
+  constructor(parts: SessionParts) {
     this.#stream = parts.stream
     this.encrypted = parts.encrypted
     this.#description = parts.description
@@ -57,15 +57,15 @@ export class Link {
     this.#closed = new Promise((resolve) => {
       parts.stream.once('close', resolve)
     })
-    this.intake = new Intake(parts.stream, parts.maxBufferedBytes, {
+    this.readAhead = new ReadAhead(parts.stream, parts.maxBufferedBytes, {
       chunk: () => this.#readWhileIdle(),
       end: (cause) => this.#finish(cause),
     })
-    this.intake.framer.maxMessageBytes = startupMessageBytes
+    this.readAhead.framer.maxMessageBytes = startupMessageBytes
   }
 
   get framer(): Framer {
-    return this.intake.framer
+    return this.readAhead.framer
   }
 
   /** Why the session is over; undefined while it is not. */
@@ -110,7 +110,7 @@ export class Link {
    * @throws {WalwireError} why the session is over; {@link ProtocolError}, which also ends it
    */
   async receive(dropCopyData = false): Promise<BackendMessage> {
-    const { framer, intake } = this
+    const { framer, readAhead } = this
     for (;;) {
       try {
         while (framer.next()) {
@@ -121,7 +121,7 @@ export class Link {
       } catch (error) {
         throw this.broken(error)
       }
-      if (!(await intake.more())) throw this.#failure ?? this.#lost(undefined)
+      if (!(await readAhead.more())) throw this.#failure ?? this.#lost(undefined)
     }
   }
 
@@ -167,7 +167,7 @@ export class Link {
     if (this.#failure === undefined && !this.#closing) {
       this.#closing = true
       this.#stream.end(goodbye)
-      this.intake.discard()
+      this.readAhead.discard()
     }
     const timer = setTimeout(() => this.destroy(), graceMs)
     await this.#closed

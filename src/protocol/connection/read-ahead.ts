@@ -5,9 +5,9 @@ import { Framer } from '../messages/framer.ts'
 const littleBytes = 65_536
 const pauseMs = 1
 
-/** Told by an {@link Intake}. */
-export interface IntakeEvents {
-  /** A chunk came, and nobody waits in {@link Intake.more}. */
+/** Told by a {@link ReadAhead}. */
+export interface ReadAheadEvents {
+  /** A chunk came, and nobody waits in {@link ReadAhead.more}. */
   chunk(): void
   /** The stream is over, once; the cause is there if it broke. */
   end(cause: Error | undefined): void
@@ -18,7 +18,7 @@ export interface IntakeEvents {
  *
  * Reading goes on whatever is buffered while the framer is starved: a message longer than the limit must still get in.
  */
-export class Intake {
+export class ReadAhead {
   readonly framer = new Framer()
   /**
    * When true, little is followed by a pause of a millisecond. A walsender writes every message by itself, and a reader
@@ -29,7 +29,7 @@ export class Intake {
 
   readonly #stream: Duplex
   readonly #maxBytes: number
-  readonly #events: IntakeEvents
+  readonly #events: ReadAheadEvents
   #full = false
   #pause: NodeJS.Timeout | undefined
   /** Whether readAtOnce is at work: what it reads comes as an event, too. */
@@ -42,7 +42,7 @@ export class Intake {
   #waiting: { readonly promise: Promise<boolean>; readonly resolve: (more: boolean) => void } | undefined
 
   /** @param maxBytes what may be buffered before reading stops; at most one chunk more is */
-  constructor(stream: Duplex, maxBytes: number, events: IntakeEvents) {
+  constructor(stream: Duplex, maxBytes: number, events: ReadAheadEvents) {
     this.#stream = stream
     this.#maxBytes = maxBytes
     this.#events = events
