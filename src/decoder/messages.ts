@@ -247,6 +247,27 @@ export function encodeTruncate(message: TruncateMessage): Uint8Array {
   return writer.finish()
 }
 
+/** A: Int32 XID of the transaction, Int32 XID of the subtransaction that was rolled back, or the former again. */
+export interface StreamAbortMessage {
+  readonly kind: 'stream-abort'
+  readonly xid: number
+  readonly subxid: number
+}
+
+export function decodeStreamAbort(reader: Reader): StreamAbortMessage {
+  const message: StreamAbortMessage = {
+    kind: 'stream-abort',
+    xid: reader.uint32('XID'),
+    subxid: reader.uint32('subtransaction XID'),
+  }
+  reader.finish()
+  return message
+}
+
+export function encodeStreamAbort(message: StreamAbortMessage): Uint8Array {
+  return new Writer().tag('A').uint32(message.xid).uint32(message.subxid).finish()
+}
+
 /** One column of a row on the wire: its text, NULL, or unchanged TOAST. */
 export type TupleValue = Uint8Array | null | 'unchanged'
 

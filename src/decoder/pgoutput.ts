@@ -8,11 +8,13 @@ import {
   decodeLogicalMessage,
   decodeOrigin,
   decodeRelation,
+  decodeStreamAbort,
   decodeTruncate,
   decodeType,
   type LogicalMessage,
   type OriginMessage,
   type RelationMessage,
+  type StreamAbortMessage,
   type TypeMessage,
 } from './messages.ts'
 import { type Column, type Relation, type Row, sameRelation } from './relation.ts'
@@ -44,6 +46,8 @@ export interface PgoutputSink {
   ): void
   delete(relation: Relation, key: Row | undefined, old: Row | undefined): void
   truncate(relations: Relation[], cascade: boolean, restartIdentity: boolean): void
+  /** A transaction, or a part of it, was rolled back. Where streaming was not asked for, nothing of it was sent. */
+  streamAbort(message: StreamAbortMessage): void
 }
 
 /** A message with its rows read. Named as in the documentation. */
@@ -80,6 +84,7 @@ export type PgoutputMessage =
       readonly cascade: boolean
       readonly restartIdentity: boolean
     }
+  | StreamAbortMessage
 
 /** What a decoder is told about the stream: the same as the server was by START_REPLICATION. */
 export interface PgoutputOptions {
@@ -172,6 +177,7 @@ export class PgoutputDecoder {
       delete: (relation, key, old) => keep({ kind: 'delete', relation, key, old }),
       truncate: (relations, cascade, restartIdentity) =>
         keep({ kind: 'truncate', relations, cascade, restartIdentity }),
+      streamAbort: keep,
     })
     return message!
   }
@@ -215,6 +221,12 @@ export class PgoutputDecoder {
         break
       case 0x54:
         this.#truncate(new Reader(bytes, body, end, 'Truncate'), sink)
+        break
+      case 0x41:
+        // From 18 on it comes unasked, between transactions, as the only one of streaming's messages: a large transaction
+        // that is found to be rolled back already is thrown away as one that was streamed is, and its subtransactions
+        // with it (PG18: reorderbuffer.c ReorderBufferCheckAndTruncateAbortedTXN).
+        sink.streamAbort(decodeStreamAbort(new Reader(bytes, body, end, 'Stream Abort')))
         break
       default:
         throw new ProtocolError(

@@ -57,6 +57,7 @@ export class ReplicationWay {
       truncate() {},
       update() {},
       delete() {},
+      streamAbort() {},
       commit: ({ endLsn }) => this.#advance(endLsn),
       relation: (message) => void this.#decoder.define(message),
       insert: (relation, row) => {

@@ -8,6 +8,7 @@ import {
   decodeLogicalMessage,
   decodeOrigin,
   decodeRelation,
+  decodeStreamAbort,
   decodeTruncate,
   decodeType,
   encodeBegin,
@@ -15,11 +16,13 @@ import {
   encodeLogicalMessage,
   encodeOrigin,
   encodeRelation,
+  encodeStreamAbort,
   encodeTruncate,
   encodeType,
   type LogicalMessage,
   type OriginMessage,
   type RelationMessage,
+  type StreamAbortMessage,
   type TruncateMessage,
   type TypeMessage,
 } from '../../src/decoder/messages.ts'
@@ -161,6 +164,12 @@ describeMessage<TruncateMessage>('Truncate', 'T', {
   }),
   encode: encodeTruncate,
   decode: decodeTruncate,
+})
+
+describeMessage<StreamAbortMessage>('Stream Abort', 'A', {
+  messages: fc.record({ kind: fc.constant('stream-abort'), xid: uint32, subxid: uint32 }),
+  encode: encodeStreamAbort,
+  decode: decodeStreamAbort,
 })
 
 test('a message longer than the writer began with is written whole, not into the memory that it grew out of', () => {

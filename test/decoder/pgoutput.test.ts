@@ -235,6 +235,7 @@ const ignored: PgoutputSink = {
   update() {},
   delete() {},
   truncate() {},
+  streamAbort() {},
 }
 
 describe.each([

@@ -247,6 +247,9 @@ export class Assembler implements PgoutputSink {
   relation(): void {}
   type(): void {}
 
+  // Of a transaction that was rolled back nothing came.
+  streamAbort(): void {}
+
   insert(relation: Relation, row: Row, unchanged: string[] | undefined): void {
     const tx = this.#change()
     if (tx === undefined) return

@@ -396,6 +396,7 @@ export class Receiver {
       origin: (message) => this.assembler.origin(message),
       relation: (message) => decoder.define(message),
       type: () => this.assembler.type(),
+      streamAbort: () => this.assembler.streamAbort(),
       insert: (...row) => this.assembler.insert(...row),
       update: (...row) => this.assembler.update(...row),
       delete: (...row) => this.assembler.delete(...row),
