@@ -1,3 +1,4 @@
+import { int32At, int32Source, uint16At } from '../protocol/messages/big-endian.ts'
 import { ProtocolError } from '../protocol/messages/errors.ts'
 import { Reader } from '../protocol/messages/reader.ts'
 import type { Row } from './relation.ts'
@@ -41,7 +42,7 @@ function compileCopyBinary(fields: readonly Field[], cursor: Cursor, interpreted
   const columns = fields.map(
     (_, index) => `
   let v${index};
-  length = b[p] << 24 | b[p + 1] << 16 | b[p + 2] << 8 | b[p + 3];
+  length = ${int32Source('b', 'p')};
   p += 4;
   if (length === -1) v${index} = null;
   else {
@@ -73,13 +74,13 @@ function interpretCopyBinary(fields: readonly Field[], cursor: Cursor): RowReade
       throw new ProtocolError('a copied row could not be read', why, at - start)
     }
     if (end - start < 2) fail(start, 'the number of columns is missing')
-    const count = (bytes[start]! << 8) | bytes[start + 1]!
+    const count = uint16At(bytes, start)
     if (count !== fields.length) fail(start, `it has ${count} columns, ${fields.length} were asked for`)
     const row: Row = {}
     let at = start + 2
     for (const { name, readBinary } of fields) {
       if (end - at < 4) fail(at, `the length of column ${name} is missing`)
-      const length = (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!
+      const length = int32At(bytes, at)
       at += 4
       if (length === -1) {
         setField(row, name, null)

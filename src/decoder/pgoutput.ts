@@ -1,3 +1,4 @@
+import { uint32At } from '../protocol/messages/big-endian.ts'
 import { ProtocolError } from '../protocol/messages/errors.ts'
 import { Reader } from '../protocol/messages/reader.ts'
 import {
@@ -335,7 +336,7 @@ export class PgoutputDecoder {
 
   #relationAt(bytes: Uint8Array, at: number, end: number, message: string): KnownRelation {
     if (at + 5 > end) this.#reject(message, 'it ends within its relation', 0)
-    const oid = ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0
+    const oid = uint32At(bytes, at)
     const last = this.#last
     return last !== undefined && last.relation.oid === oid ? last : (this.#last = this.#known(oid, message))
   }

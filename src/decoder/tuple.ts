@@ -1,3 +1,4 @@
+import { int32At, int32Source, uint16At } from '../protocol/messages/big-endian.ts'
 import { ProtocolError } from '../protocol/messages/errors.ts'
 import type { Row } from './relation.ts'
 import { type Cursor, type Field, type RowLayout, type RowReader, rowLiteral, setField } from './row-reader.ts'
@@ -26,7 +27,7 @@ function compileTuple(fields: readonly Field[], cursor: Cursor, interpreted: Row
   let v${index};
   tag = b[p];
   if (tag === ${textTag}${readBinary === undefined ? '' : ` || tag === ${binaryTag}`}) {
-    q = p + 5 + (b[p + 1] << 24 | b[p + 2] << 16 | b[p + 3] << 8 | b[p + 4]);
+    q = p + 5 + (${int32Source('b', 'p + 1')});
     if (q > end || q < p + 5) return interpreted(b, start, end);
     ${readBinary === undefined ? '' : `if (tag === ${binaryTag}) v${index} = x${index}(b, p + 5, q); else`}
     ${read === null ? ';' : `v${index} = r${index}(b, p + 5, q);`}
@@ -76,7 +77,7 @@ function interpretTuple(fields: readonly Field[], cursor: Cursor): RowReader {
       throw new ProtocolError('a row could not be read', why, at - cursor.body)
     }
     if (start + 2 > end) fail(start, 'the number of columns is missing')
-    const count = (bytes[start]! << 8) | bytes[start + 1]!
+    const count = uint16At(bytes, start)
     if (count !== fields.length) fail(start, `it has ${count} columns, its relation ${fields.length}`)
     const row: Row = {}
     let unchanged: number[] | undefined
@@ -87,7 +88,7 @@ function interpretTuple(fields: readonly Field[], cursor: Cursor): RowReader {
       const tag = bytes[at]
       if (tag === textTag || (tag === binaryTag && field.readBinary !== undefined)) {
         if (at + 5 > end) fail(at, `the length of column ${field.name} is missing`)
-        const length = (bytes[at + 1]! << 24) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 8) | bytes[at + 4]!
+        const length = int32At(bytes, at + 1)
         if (length < 0 || length > end - at - 5) {
           fail(at, `column ${field.name} says that it is ${length} bytes long, ${end - at - 5} remain`)
         }

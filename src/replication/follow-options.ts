@@ -5,6 +5,7 @@ import { type Lsn, type LsnInput, parseLsn } from '../protocol/messages/lsn.ts'
 import type { FollowOptions } from './feed.ts'
 import { type Logger, silentLogger } from './logger.ts'
 import { type Position, parsePosition } from './position.ts'
+import { isSlotName } from './slot/slot-name.ts'
 
 /** {@link FollowOptions} checked, with defaults in place. */
 export interface FollowSettings extends Omit<FollowOptions, 'publication' | 'stop' | 'start'> {
@@ -23,9 +24,6 @@ export interface FollowSettings extends Omit<FollowOptions, 'publication' | 'sto
   readonly invalidText: 'error' | 'bytes'
   readonly logger: Logger
 }
-
-/** What a slot may be called: lower-case letters, digits and underscores, up to 63 bytes (slot.c, ReplicationSlotValidateName). */
-const slotName = /^[a-z0-9_]{1,63}$/
 
 /**
  * A batch is alive while it is made and while it is taken, and as objects it is some ten times as large as on the wire.
@@ -73,7 +71,7 @@ export function checkFollowOptions(options: FollowOptions): FollowSettings {
   const temporary = options.temporary ?? (snapshot === 'only' && options.slot === undefined)
   const { slot = temporary ? `walwire_${randomBytes(8).toString('hex')}` : undefined } = options
   if (slot === undefined) reject('slot', 'it is missing', 'name the replication slot, or ask for a temporary one')
-  if (!slotName.test(slot)) {
+  if (!isSlotName(slot)) {
     reject(
       'slot',
       `${JSON.stringify(slot)} cannot be the name of a slot`,

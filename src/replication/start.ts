@@ -5,13 +5,8 @@ import { switchPoint, type TimelineSwitch } from './catalog/timeline-history.ts'
 import { positionAhead } from './catalog/wait-for-lsn.ts'
 import { type Position, parsePosition, positionVersion } from './position.ts'
 import type { SlotFacts } from './slot/slot.ts'
-import {
-  checkSlotIsLeftover,
-  checkSlotIsSame,
-  checkSlotName,
-  checkSlotReaches,
-  checkSlotUsable,
-} from './slot/slot-check.ts'
+import { checkSlotIsLeftover, checkSlotIsSame, checkSlotReaches, checkSlotUsable } from './slot/slot-check.ts'
+import { checkSlotName } from './slot/slot-name.ts'
 
 /** What the caller asked for. */
 export interface StartRequest {

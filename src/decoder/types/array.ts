@@ -1,7 +1,7 @@
+import { int32At, uint32At } from '../../protocol/messages/big-endian.ts'
 import { ProtocolError } from '../../protocol/messages/errors.ts'
 import { Writer } from '../../protocol/messages/writer.ts'
 import { dimensionsOf, writeArray } from './array-text.ts'
-import { int32At, uint32At } from './big-endian.ts'
 import type { Codec, ReadValue } from './codec.ts'
 import { jsonArray, jsonValue } from './json-value.ts'
 import {

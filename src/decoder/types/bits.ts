@@ -1,6 +1,6 @@
+import { int32At } from '../../protocol/messages/big-endian.ts'
 import { ProtocolError } from '../../protocol/messages/errors.ts'
 import { sliceAscii } from '../text.ts'
-import { int32At } from './big-endian.ts'
 import type { Codec } from './codec.ts'
 import { writeString } from './string.ts'
 

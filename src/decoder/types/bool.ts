@@ -1,6 +1,6 @@
 import { ProtocolError } from '../../protocol/messages/errors.ts'
-import { checkLength } from './big-endian.ts'
 import type { Codec } from './codec.ts'
+import { checkLength } from './value-length.ts'
 
 /*
  * Text: `t` or `f`. Binary: one byte, 1 or 0.

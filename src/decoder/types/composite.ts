@@ -1,9 +1,9 @@
+import { int32At, uint32At } from '../../protocol/messages/big-endian.ts'
 import { ProtocolError } from '../../protocol/messages/errors.ts'
 import { Writer } from '../../protocol/messages/writer.ts'
 import type { Row } from '../relation.ts'
 import { canGenerateCode, rowLiteral, setField } from '../row-reader.ts'
 import type { SliceText } from '../text.ts'
-import { int32At, uint32At } from './big-endian.ts'
 import type { Codec, ReadValue } from './codec.ts'
 import { jsonString, jsonValue } from './json-value.ts'
 import {

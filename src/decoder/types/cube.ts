@@ -1,6 +1,6 @@
+import { float64At, uint32At } from '../../protocol/messages/big-endian.ts'
 import { ProtocolError } from '../../protocol/messages/errors.ts'
 import { sliceAscii } from '../text.ts'
-import { float64At, uint32At } from './big-endian.ts'
 import type { Codec } from './codec.ts'
 import { float8Bytes, writeFloat } from './float.ts'
 import { writeString } from './string.ts'

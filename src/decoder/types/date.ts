@@ -1,10 +1,11 @@
+import { int32At } from '../../protocol/messages/big-endian.ts'
 import { ProtocolError } from '../../protocol/messages/errors.ts'
 import { sliceAscii } from '../text.ts'
-import { checkLength, int32At } from './big-endian.ts'
 import { calendarDay, daysOfDate } from './calendar.ts'
 import type { Codec } from './codec.ts'
 import { bigEndian } from './integer.ts'
 import { writeString } from './string.ts'
+import { checkLength } from './value-length.ts'
 
 /*
  * Text: as DateStyle ISO has it, 2026-01-02, 0044-03-15 BC, 5874897-12-31, infinity, -infinity.

@@ -1,8 +1,9 @@
+import { float32At, float64At } from '../../protocol/messages/big-endian.ts'
 import { ProtocolError } from '../../protocol/messages/errors.ts'
 import { sliceAscii } from '../text.ts'
-import { checkLength, float32At, float64At } from './big-endian.ts'
 import type { Codec } from './codec.ts'
 import { shortestFloat4, shortestFloat8 } from './shortest.ts'
+import { checkLength } from './value-length.ts'
 
 /*
  * Text: decimal, as short as it can be to be read back right, with an exponent below 1e-4 and from 1e15 (float8) or 1e6

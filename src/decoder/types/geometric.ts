@@ -1,9 +1,10 @@
+import { float64At, int32At } from '../../protocol/messages/big-endian.ts'
 import { ProtocolError } from '../../protocol/messages/errors.ts'
 import { sliceAscii } from '../text.ts'
-import { checkLength, float64At, int32At } from './big-endian.ts'
 import type { Codec } from './codec.ts'
 import { float8Bytes, writeFloat } from './float.ts'
 import { writeString } from './string.ts'
+import { checkLength } from './value-length.ts'
 
 /*
  * Points are two float8, x and y. Text: each type in brackets of its own around float8 as the server prints it.

@@ -1,6 +1,7 @@
+import { int16At, int32At, int64At, int64Of, uint32At } from '../../protocol/messages/big-endian.ts'
 import { ProtocolError } from '../../protocol/messages/errors.ts'
-import { checkLength, int16At, int32At, int64At, int64Of, uint32At } from './big-endian.ts'
 import type { Codec } from './codec.ts'
+import { checkLength } from './value-length.ts'
 
 /*
  * Text: an optional minus and decimal digits. Binary: two's complement in 2, 4 or 8 bytes; an oid has no sign.

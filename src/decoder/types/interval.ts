@@ -1,10 +1,11 @@
+import { int32At, int64At } from '../../protocol/messages/big-endian.ts'
 import { sliceAscii } from '../text.ts'
-import { checkLength, int32At, int64At } from './big-endian.ts'
 import { twoDigits } from './calendar.ts'
 import type { Codec } from './codec.ts'
 import { bigEndian } from './integer.ts'
 import { writeString } from './string.ts'
 import { fractionText } from './time.ts'
+import { checkLength } from './value-length.ts'
 
 /*
  * Text, as IntervalStyle postgres has it: -1 years -2 mons +3 days -04:05:06.789, each field with a sign of its own, fields

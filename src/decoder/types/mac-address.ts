@@ -1,8 +1,8 @@
 import { sliceAscii } from '../text.ts'
-import { checkLength } from './big-endian.ts'
 import type { Codec } from './codec.ts'
 import { hexBytes, hexText } from './hex.ts'
 import { writeString } from './string.ts'
+import { checkLength } from './value-length.ts'
 
 /*
  * Text: hexadecimal digits, 08:00:2b:01:02:03. Binary: 6 or 8 bytes.

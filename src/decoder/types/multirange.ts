@@ -1,6 +1,6 @@
+import { int32At } from '../../protocol/messages/big-endian.ts'
 import { ProtocolError } from '../../protocol/messages/errors.ts'
 import { Writer } from '../../protocol/messages/writer.ts'
-import { int32At } from './big-endian.ts'
 import type { Codec, ReadValue } from './codec.ts'
 import { jsonString, jsonValue } from './json-value.ts'
 import { closeBrace, comma, openBrace, outside } from './nested-text.ts'

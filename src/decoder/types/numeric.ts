@@ -1,6 +1,6 @@
+import { int16At, uint16At } from '../../protocol/messages/big-endian.ts'
 import { ProtocolError } from '../../protocol/messages/errors.ts'
 import { sliceAscii } from '../text.ts'
-import { int16At, uint16At } from './big-endian.ts'
 import type { Codec } from './codec.ts'
 import { writeString } from './string.ts'
 

@@ -1,7 +1,8 @@
-import { checkLength, uint32At } from './big-endian.ts'
+import { uint32At } from '../../protocol/messages/big-endian.ts'
 import type { Codec } from './codec.ts'
 import { bigEndian } from './integer.ts'
 import { textCodec } from './string.ts'
+import { checkLength } from './value-length.ts'
 
 /*
  * regclass, regtype, regproc … Text: a name, as the search_path and the catalog have it. Binary: the OID alone, of which

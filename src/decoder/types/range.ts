@@ -1,7 +1,7 @@
+import { int32At } from '../../protocol/messages/big-endian.ts'
 import { ProtocolError } from '../../protocol/messages/errors.ts'
 import { Writer } from '../../protocol/messages/writer.ts'
 import type { SliceText } from '../text.ts'
-import { int32At } from './big-endian.ts'
 import type { Codec, ReadValue } from './codec.ts'
 import {
   closeBracket,

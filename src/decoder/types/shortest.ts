@@ -5,6 +5,8 @@
  * https://github.com/postgres/postgres/blob/master/src/common/ryu_common.h STRICTLY_SHORTEST
  */
 
+import { float32Bits, float64Bits } from '../../protocol/messages/big-endian.ts'
+
 /** digits × 10^exponent */
 export interface Decimal {
   readonly digits: bigint
@@ -37,12 +39,9 @@ export function shortestInside(significand: bigint, exponent: number, nearerBelo
   }
 }
 
-const bits = new DataView(new ArrayBuffer(8))
-
 /** {@link shortestInside} for a positive, finite float8. */
 export function shortestFloat8(value: number): Decimal {
-  bits.setFloat64(0, value)
-  const raw = bits.getBigUint64(0)
+  const raw = float64Bits(value)
   const biased = Number(raw >> 52n)
   const fraction = raw & 0xf_ffff_ffff_ffffn
   return biased === 0
@@ -74,8 +73,7 @@ export function shortestFloat4(value: number): number {
   // zero, NaN, the infinities, and integers whose neighbours are at most 1 away
   if (!(value > 0 && value < Number.POSITIVE_INFINITY) || (value < 0x100_0000 && Math.floor(value) === value))
     return value
-  bits.setFloat32(0, value)
-  const raw = bits.getUint32(0)
+  const raw = float32Bits(value)
   const biased = raw >>> 23
   const isPowerOf2 = (raw & 0x7f_ffff) === 0
   if (biased > 0) {

@@ -1,6 +1,6 @@
 import { type SliceText, sliceUtf8, sliceUtf8Strictly } from '../text.ts'
-import { checkLength } from './big-endian.ts'
 import type { Codec } from './codec.ts'
+import { checkLength } from './value-length.ts'
 
 /*
  * Types whose value is the server's text itself. Binary: the same text, where there is a binary form.

@@ -1,10 +1,11 @@
+import { int32At, uint32At } from '../../protocol/messages/big-endian.ts'
 import { ProtocolError } from '../../protocol/messages/errors.ts'
 import { sliceAscii } from '../text.ts'
-import { checkLength, int32At, uint32At } from './big-endian.ts'
 import { twoDigits } from './calendar.ts'
 import type { Codec } from './codec.ts'
 import { bigEndian } from './integer.ts'
 import { writeString } from './string.ts'
+import { checkLength } from './value-length.ts'
 
 /*
  * Text: 13:05:06.789 up to 24:00:00, the fraction without zeros at its end; timetz with its zone behind, east positive:

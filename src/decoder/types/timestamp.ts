@@ -1,11 +1,12 @@
+import { int32At, int64At, uint32At } from '../../protocol/messages/big-endian.ts'
 import { ProtocolError } from '../../protocol/messages/errors.ts'
 import { sliceAscii } from '../text.ts'
-import { checkLength, int32At, int64At, uint32At } from './big-endian.ts'
 import { calendarDay, daysOfDate } from './calendar.ts'
 import type { Codec } from './codec.ts'
 import { bigEndian } from './integer.ts'
 import { writeString } from './string.ts'
 import { dayMicroseconds, microsecondsOf, timeOfDay } from './time.ts'
+import { checkLength } from './value-length.ts'
 
 /*
  * Text: as DateStyle ISO has it, 2026-01-02 03:04:05.678901, timestamptz under TimeZone UTC with +00 behind, then BC where

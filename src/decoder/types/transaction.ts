@@ -1,9 +1,10 @@
+import { int32At, uint16At, uint32At, uint64At } from '../../protocol/messages/big-endian.ts'
 import { ProtocolError } from '../../protocol/messages/errors.ts'
 import { sliceAscii } from '../text.ts'
-import { checkLength, int32At, uint16At, uint32At, uint64At } from './big-endian.ts'
 import type { Codec } from './codec.ts'
 import { bigEndian } from './integer.ts'
 import { writeString } from './string.ts'
+import { checkLength } from './value-length.ts'
 
 /*
  * Transaction IDs, command IDs, tuple IDs, LSNs and snapshots: strings.

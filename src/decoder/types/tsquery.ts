@@ -1,7 +1,7 @@
+import { int32At, uint16At } from '../../protocol/messages/big-endian.ts'
 import { ProtocolError } from '../../protocol/messages/errors.ts'
 import { Writer } from '../../protocol/messages/writer.ts'
 import { type SliceText, sliceUtf8, sliceUtf8Strictly } from '../text.ts'
-import { int32At, uint16At } from './big-endian.ts'
 import type { Codec } from './codec.ts'
 import { writeString } from './string.ts'
 import { lexemeEnd, quoteLexeme, unquoteLexeme } from './tsvector.ts'

@@ -1,8 +1,8 @@
 import { sliceAscii } from '../text.ts'
-import { checkLength } from './big-endian.ts'
 import type { Codec } from './codec.ts'
 import { hexBytes } from './hex.ts'
 import { writeString } from './string.ts'
+import { checkLength } from './value-length.ts'
 
 /*
  * Text: 32 hexadecimal digits in groups of 8, 4, 4, 4, 12. Binary: 16 bytes.

@@ -1,7 +1,7 @@
+import { int16At, int32At, uint32At } from '../../protocol/messages/big-endian.ts'
 import { ProtocolError } from '../../protocol/messages/errors.ts'
 import { Writer } from '../../protocol/messages/writer.ts'
 import { sliceAscii } from '../text.ts'
-import { int16At, int32At, uint32At } from './big-endian.ts'
 import type { Codec } from './codec.ts'
 import { int2Codec, oidCodec } from './integer.ts'
 import { writeString } from './string.ts'

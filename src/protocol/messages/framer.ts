@@ -1,3 +1,4 @@
+import { int32At } from './big-endian.ts'
 import { ProtocolError } from './errors.ts'
 
 /** The longest message that a server can send: its own limit for one allocation, and the length word. */
@@ -69,7 +70,7 @@ export class Framer {
     const at = this.#at
     const left = chunk.length - at
     if (left < 5) return this.#nextAcross()
-    const length = ((chunk[at + 1]! << 24) | (chunk[at + 2]! << 16) | (chunk[at + 3]! << 8) | chunk[at + 4]!) + 1
+    const length = int32At(chunk, at + 1) + 1
     if (length < 5 || length > this.maxMessageBytes) this.#reject(chunk[at]!, length)
     if (length > left) return this.#nextAcross()
     this.tag = chunk[at]!
@@ -103,7 +104,7 @@ export class Framer {
       return false
     }
     const header = this.#peek(5)
-    const length = ((header[1]! << 24) | (header[2]! << 16) | (header[3]! << 8) | header[4]!) + 1
+    const length = int32At(header, 1) + 1
     if (length < 5 || length > this.maxMessageBytes) this.#reject(header[0]!, length)
     this.#needed = length
     if (this.#buffered < length) return false

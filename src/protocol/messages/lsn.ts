@@ -1,3 +1,5 @@
+import { uint64Of } from './big-endian.ts'
+
 /**
  * A position in the write-ahead log: bytes since the cluster was made, an unsigned 64-bit number.
  * It is a `bigint`, since a JavaScript number is exact only up to 2^53.
@@ -25,19 +27,10 @@ export function parseLsn(input: LsnInput): Lsn {
     throw new RangeError(
       `an LSN is two hexadecimal numbers with a slash, like 16/B374D848, not ${JSON.stringify(input)}`,
     )
-  return lsnFromHalves(Number.parseInt(halves[1]!, 16), Number.parseInt(halves[2]!, 16))
+  return uint64Of(Number.parseInt(halves[1]!, 16), Number.parseInt(halves[2]!, 16))
 }
 
 /** Prints an LSN as PostgreSQL up to 18 does: `%X/%X`, upper case, no padding. */
 export function formatLsn(lsn: Lsn): string {
   return `${(lsn >> 32n).toString(16)}/${(lsn & 0xffff_ffffn).toString(16)}`.toUpperCase()
-}
-
-const scratch = new DataView(new ArrayBuffer(8))
-
-/** Joins the two unsigned 32-bit halves of an LSN. */
-export function lsnFromHalves(high: number, low: number): Lsn {
-  scratch.setUint32(0, high)
-  scratch.setUint32(4, low)
-  return scratch.getBigUint64(0)
 }

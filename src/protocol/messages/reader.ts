@@ -1,5 +1,6 @@
+import { uint64At } from './big-endian.ts'
 import { ProtocolError } from './errors.ts'
-import { type Lsn, lsnFromHalves } from './lsn.ts'
+import type { Lsn } from './lsn.ts'
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 const lossyUtf8 = new TextDecoder('utf-8', { ignoreBOM: true })
@@ -64,8 +65,7 @@ export class Reader {
   }
 
   lsn(field: string): Lsn {
-    const at = this.#take(8, field)
-    return lsnFromHalves(this.#view.getUint32(at), this.#view.getUint32(at + 4))
+    return uint64At(this.#bytes, this.#take(8, field))
   }
 
   /** A NUL-terminated string. */

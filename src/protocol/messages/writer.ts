@@ -1,10 +1,7 @@
+import { highHalfOf, lowHalfOf } from './big-endian.ts'
 import type { Lsn } from './lsn.ts'
 
 const utf8 = new TextEncoder()
-
-/** Where a bigint becomes bytes. A view of each writer's own would cost more than all that most of them write. */
-const quad = new Uint8Array(8)
-const quadView = new DataView(quad.buffer)
 
 /**
  * Writes the fields of one message in wire order (big-endian throughout): the counterpart of `Reader`.
@@ -45,13 +42,11 @@ export class Writer {
   }
 
   int64(value: bigint): this {
-    quadView.setBigInt64(0, value)
-    return this.bytes(quad)
+    return this.int32(highHalfOf(value)).int32(lowHalfOf(value))
   }
 
   lsn(value: Lsn): this {
-    quadView.setBigUint64(0, value)
-    return this.bytes(quad)
+    return this.int64(value)
   }
 
   /** One ASCII character. */

@@ -10,21 +10,6 @@ export interface UsableSlot extends SlotFacts {
 }
 
 /**
- * Checks a name against what the server accepts, so that a wrong one is not found out after the first batch.
- *
- * @throws {WalwireError} `bad_option`
- * @see PG18: slot.c ReplicationSlotValidateName
- */
-export function checkSlotName(name: string): void {
-  if (/^[a-z0-9_]{1,63}$/.test(name)) return
-  throw new WalwireError('bad_option', {
-    what: `the slot name ${JSON.stringify(name)} cannot be used`,
-    why: name.length > 63 ? `it has ${name.length} characters` : 'it has other characters than a slot may have',
-    hint: 'use 1 to 63 lower case letters, digits and underscores',
-  })
-}
-
-/**
  * Checks that a slot is there and that the server will decode from it for this feed.
  *
  * @throws {WalwireError} `slot_lost`, `slot_physical`, `slot_plugin`, `slot_database`, `slot_invalidated`,

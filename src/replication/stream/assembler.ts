@@ -1,8 +1,9 @@
 import type { BeginMessage, CommitMessage, LogicalMessage, OriginMessage } from '../../decoder/messages.ts'
 import type { PgoutputSink } from '../../decoder/pgoutput.ts'
 import type { Relation, Row } from '../../decoder/relation.ts'
+import { uint64Of } from '../../protocol/messages/big-endian.ts'
 import { WalwireError } from '../../protocol/messages/errors.ts'
-import { formatLsn, type Lsn, lsnFromHalves, parseLsn } from '../../protocol/messages/lsn.ts'
+import { formatLsn, type Lsn, parseLsn } from '../../protocol/messages/lsn.ts'
 import type { Batch } from '../batch.ts'
 import type { DeleteEvent, Event, Transaction, UpdateEvent } from '../events.ts'
 import type { Position } from '../position.ts'
@@ -352,7 +353,7 @@ export class Assembler implements PgoutputSink {
     if (this.#high !== this.#lsnHigh || this.#low !== this.#lsnLow) {
       this.#lsnHigh = this.#high
       this.#lsnLow = this.#low
-      this.#messageLsn = lsnFromHalves(this.#high, this.#low)
+      this.#messageLsn = uint64Of(this.#high, this.#low)
     }
     return this.#messageLsn
   }

@@ -4,9 +4,10 @@ import type { PgoutputDecoder } from '../../decoder/pgoutput.ts'
 import type { TypeRegistry } from '../../decoder/types/registry.ts'
 import type { Connection } from '../../protocol/connection/connection.ts'
 import { backendTag } from '../../protocol/messages/backend.ts'
+import { int64Of, uint32At, uint64Of } from '../../protocol/messages/big-endian.ts'
 import { type ErrorFields, readErrorFields } from '../../protocol/messages/error-fields.ts'
 import { ProtocolError, WalwireError } from '../../protocol/messages/errors.ts'
-import { type Lsn, lsnFromHalves } from '../../protocol/messages/lsn.ts'
+import type { Lsn } from '../../protocol/messages/lsn.ts'
 import { Reader } from '../../protocol/messages/reader.ts'
 import {
   encodeStandbyStatusUpdate,
@@ -202,7 +203,7 @@ export class Stream {
   #lagOfLast(): bigint {
     const { commitTime } = this.#parts.assembler
     if (commitTime === undefined || (this.#clockHigh === 0 && this.#clockLow === 0)) return 0n
-    return BigInt.asIntN(64, lsnFromHalves(this.#clockHigh, this.#clockLow)) + postgresEpochMicros - commitTime
+    return int64Of(this.#clockHigh, this.#clockLow) + postgresEpochMicros - commitTime
   }
 
   #copyData(bytes: Uint8Array, start: number, end: number): void {
@@ -210,8 +211,8 @@ export class Stream {
     if (bytes[start] === replicationTag.XLogData) {
       const body = start + xLogDataLayout.data
       if (body >= end) throw new ProtocolError('XLogData could not be read', `it has only ${end - start} bytes`, 0, 'w')
-      const high = word(bytes, start + xLogDataLayout.dataStart)
-      const low = word(bytes, start + xLogDataLayout.dataStart + 4)
+      const high = uint32At(bytes, start + xLogDataLayout.dataStart)
+      const low = uint32At(bytes, start + xLogDataLayout.dataStart + 4)
       assembler.at(high, low, end - start)
       if (bytes[body] === relationTag) {
         const relation = decodeRelation(new Reader(bytes, body + 1, end, 'Relation'))
@@ -222,8 +223,8 @@ export class Stream {
       }
       if (bytes[body] === beginTag) {
         const finalLsn = body + beginLayout.finalLsn
-        const commitLsn = lsnFromHalves(word(bytes, finalLsn), word(bytes, finalLsn + 4))
-        const answer = this.#parts.checkTypes(commitLsn, word(bytes, body + beginLayout.xid))
+        const commitLsn = uint64Of(uint32At(bytes, finalLsn), uint32At(bytes, finalLsn + 4))
+        const answer = this.#parts.checkTypes(commitLsn, uint32At(bytes, body + beginLayout.xid))
         if (answer !== undefined) {
           const begin = new Uint8Array(bytes.subarray(body, end))
           const proceed = () => decoder.read(begin, 0, begin.length, assembler)
@@ -231,8 +232,8 @@ export class Stream {
           return
         }
       }
-      this.#clockHigh = word(bytes, start + xLogDataLayout.sendTime)
-      this.#clockLow = word(bytes, start + xLogDataLayout.sendTime + 4)
+      this.#clockHigh = uint32At(bytes, start + xLogDataLayout.sendTime)
+      this.#clockLow = uint32At(bytes, start + xLogDataLayout.sendTime + 4)
       decoder.read(bytes, body, end, assembler)
     } else if (bytes[start] === replicationTag.PrimaryKeepalive) {
       const keepalive = readPrimaryKeepalive(new Reader(bytes, start + 1, end, 'PrimaryKeepalive'))
@@ -373,10 +374,6 @@ function silent(): WalwireError {
     why: 'the server was silent for wal_sender_timeout after it had been asked for a reply',
     hint: 'begin again at the stored position; a network in between may have dropped the connection',
   })
-}
-
-function word(bytes: Uint8Array, at: number): number {
-  return ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0
 }
 
 /**

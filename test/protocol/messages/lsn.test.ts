@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { formatLsn, lsnFromHalves, parseLsn } from '../../../src/protocol/messages/lsn.ts'
+import { uint64Of } from '../../../src/protocol/messages/big-endian.ts'
+import { formatLsn, parseLsn } from '../../../src/protocol/messages/lsn.ts'
 
 const lsn = fc.bigInt({ min: 0n, max: 0xffff_ffff_ffff_ffffn })
 
@@ -29,7 +30,7 @@ describe('an LSN', () => {
     fc.assert(
       fc.property(
         lsn,
-        (value) => void expect(lsnFromHalves(Number(value >> 32n), Number(value & 0xffff_ffffn))).toBe(value),
+        (value) => void expect(uint64Of(Number(value >> 32n), Number(value & 0xffff_ffffn))).toBe(value),
       ),
     )
   })

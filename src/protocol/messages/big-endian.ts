@@ -1,7 +1,5 @@
-import { ProtocolError } from '../../protocol/messages/errors.ts'
-
 /*
- * Numbers of binary values, in network order. A value's reader checks the length first: these do not.
+ * Numbers in network order, where they lie. Who reads them has checked that the bytes are there: these do not.
  * https://www.postgresql.org/docs/current/protocol-message-types.html
  */
 
@@ -18,6 +16,11 @@ export function uint16At(bytes: Uint8Array, at: number): number {
 /** A signed 32-bit integer. */
 export function int32At(bytes: Uint8Array, at: number): number {
   return (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!
+}
+
+/** {@link int32At} as source text, for readers that are compiled: a call for each would cost them more than the work. */
+export function int32Source(bytes: string, at: string): string {
+  return `${bytes}[${at}] << 24 | ${bytes}[${at} + 1] << 16 | ${bytes}[${at} + 2] << 8 | ${bytes}[${at} + 3]`
 }
 
 /** An unsigned 32-bit integer. */
@@ -62,22 +65,40 @@ export function float32At(bytes: Uint8Array, at: number): number {
   return single[0]!
 }
 
-/** Two halves as a signed 64-bit integer. */
+/** Two halves of 32 bits, with a sign or without, as a signed 64-bit integer. */
 export function int64Of(high: number, low: number): bigint {
   halves[highHalf] = high
   halves[lowHalf] = low
   return quad[0]!
 }
 
-/** @throws {ProtocolError} when a value of `type` that takes `expected` bytes takes another number of them. */
-export function checkLength(start: number, end: number, expected: number, type: string): void {
-  if (end - start !== expected) wrongLength(end - start, expected, type)
+/** The same as an unsigned 64-bit integer. */
+export function uint64Of(high: number, low: number): bigint {
+  halves[highHalf] = high
+  halves[lowHalf] = low
+  return unsignedQuad[0]!
 }
 
-function wrongLength(length: number, expected: number, type: string): never {
-  throw new ProtocolError(
-    `a binary ${type} could not be read`,
-    `it takes ${expected} bytes, ${length} came`,
-    Math.min(length, expected),
-  )
+/** The upper 32 bits of an integer that 64 hold, without a sign. */
+export function highHalfOf(value: bigint): number {
+  quad[0] = value
+  return halves[highHalf]! >>> 0
+}
+
+/** The lower 32 bits of an integer that 64 hold, without a sign. */
+export function lowHalfOf(value: bigint): number {
+  quad[0] = value
+  return halves[lowHalf]! >>> 0
+}
+
+/** The bits of an IEEE 754 number of 32 bits as an unsigned 32-bit integer. */
+export function float32Bits(value: number): number {
+  single[0] = value
+  return halves[0]! >>> 0
+}
+
+/** The bits of an IEEE 754 number of 64 bits as an unsigned 64-bit integer. */
+export function float64Bits(value: number): bigint {
+  double[0] = value
+  return unsignedQuad[0]!
 }
