@@ -38,11 +38,12 @@ interface Pull {
  */
 class FollowFeed implements Feed {
   readonly #run: Run
-  readonly #batches: AsyncGenerator<Batch, undefined>
   readonly #signal: AbortSignal | undefined
   #used = false
   #ending: Promise<void> | undefined
   #pull: Pull | undefined
+  /** The work on the latest pull. Never rejects. */
+  #working: Promise<void> = Promise.resolve()
   /** Pulls are answered in turn, should somebody ask for several at once. */
   #last: Promise<unknown> = Promise.resolve()
   /** Set by the signal: the reason goes to the pending pull, or to the next one. */
@@ -51,7 +52,6 @@ class FollowFeed implements Feed {
   constructor(options: FollowOptions) {
     const settings = checkFollowOptions(options)
     this.#run = new Run(settings)
-    this.#batches = this.#run.batches()
     this.#signal = settings.signal
   }
 
@@ -76,7 +76,8 @@ class FollowFeed implements Feed {
   }
 
   status(): FeedStatus {
-    const { progress, stream, snapshot, bufferedBytes } = this.#run
+    const { state, stream, copied, bufferedBytes } = this.#run
+    const { progress, reconnects } = state
     const server = stream && (stream.server ?? stream.received)
     const acknowledged = progress.acknowledged?.phase === 'stream' ? flushLsn(progress.acknowledged) : undefined
     return {
@@ -90,8 +91,8 @@ class FollowFeed implements Feed {
           ? undefined
           : Number(server > acknowledged ? server - acknowledged : 0n),
       lagMs: stream?.lagMs,
-      snapshot: snapshot?.progress,
-      reconnects: 0,
+      snapshot: copied,
+      reconnects,
       bufferedBytes,
     }
   }
@@ -100,7 +101,7 @@ class FollowFeed implements Feed {
     if (this.#ending !== undefined) return 'ended'
     if (!this.#used) return 'idle'
     if (this.#run.stream !== undefined) return 'stream'
-    return this.#run.snapshot === undefined ? 'starting' : 'snapshot'
+    return this.#run.copied === undefined ? 'starting' : 'snapshot'
   }
 
   #next(): Promise<IteratorResult<Batch, undefined>> {
@@ -118,22 +119,24 @@ class FollowFeed implements Feed {
     if (this.#ending !== undefined) return Promise.resolve({ done: true, value: undefined })
     return new Promise((resolve, reject) => {
       this.#pull = { resolve, reject }
-      this.#batches.next().then(
-        (result) => this.#answer(result),
+      this.#working = this.#run.next().then(
+        (batch) => this.#answer(batch),
         (error) => this.#fail(error),
       )
     })
   }
 
-  #answer(result: IteratorResult<Batch, undefined>): void {
+  #answer(batch: Batch | undefined): void {
     const pull = this.#pull
+    // Nobody waits for it any more: it was not delivered.
     if (pull === undefined) return
     this.#pull = undefined
-    if (result.done) {
+    if (batch === undefined) {
       // the last batch was taken: the loop ends once everything is closed
       void this.#end(false).then(() => pull.resolve({ done: true, value: undefined }))
     } else {
-      pull.resolve(result)
+      this.#run.handOver(batch)
+      pull.resolve({ done: false, value: batch })
     }
   }
 
@@ -160,7 +163,7 @@ class FollowFeed implements Feed {
    */
   async #return(): Promise<IteratorResult<Batch, undefined>> {
     const ending = this.#end(true)
-    if (this.#run.progress.allAcknowledged) await ending
+    if (this.#run.state.progress.allAcknowledged) await ending
     return { done: true, value: undefined }
   }
 
@@ -174,8 +177,8 @@ class FollowFeed implements Feed {
     this.#pull?.resolve({ done: true, value: undefined })
     this.#pull = undefined
     await this.#run.end(awaitAck)
-    // lets what the run was in the middle of clean up behind itself; it fails, as its connections are closed
-    await this.#batches.return(undefined).catch(() => {})
+    // what the run was in the middle of fails, as its connections are closed, and cleans up behind itself
+    await this.#working
   }
 }
 

@@ -7,7 +7,7 @@ import {
   type SystemIdentity,
 } from '../../protocol/messages/replication-commands.ts'
 import { errorFieldsOf } from '../../protocol/messages/server-error.ts'
-import { type CommandConnection, queryRows, type TextRow } from './queryable.ts'
+import { type CommandConnection, type Queryable, queryRows, type TextRow } from './queryable.ts'
 
 /** What a feed must know of the server before it decides anything. */
 export interface ServerFacts {
@@ -117,6 +117,22 @@ export function checkServer(server: ServerFacts): void {
       hint: 'ALTER SYSTEM SET wal_level = logical; then restart the server',
     })
   }
+}
+
+/**
+ * A walsender lives on when its standby is promoted. The positions of a run would name the old timeline for what is on
+ * the new one, so the run ends before it delivers any.
+ *
+ * @throws {WalwireError} `standby_promoted`
+ */
+export async function checkStillStandby(ordinary: Queryable): Promise<void> {
+  const [[inRecovery] = []] = await queryRows(ordinary, 'SELECT pg_catalog.pg_is_in_recovery()')
+  if (inRecovery === 't') return
+  throw new WalwireError('standby_promoted', {
+    what: 'the feed cannot go on as it began',
+    why: 'the server was a standby and was promoted, and positions must name its new timeline',
+    hint: 'begin again at the stored position',
+  })
 }
 
 /** How far a walsender of this server can send: what a primary has flushed, what a standby has replayed. */

@@ -48,11 +48,13 @@ export function inexactColumn(table: ColumnsOfTable, types: TypeRegistry): Inexa
 export class BinaryFormat {
   readonly #types: TypeRegistry
   readonly #logger: Logger
-  readonly #said = new Set<string>()
+  readonly #said: Set<string>
 
-  constructor(types: TypeRegistry, logger: Logger) {
+  /** @param said what the feed has logged already */
+  constructor(types: TypeRegistry, logger: Logger, said: Set<string>) {
     this.#types = types
     this.#logger = logger
+    this.#said = said
   }
 
   /** Whether every column's values in binary form are exactly those of its text. */

@@ -1,0 +1,224 @@
+import { within } from '../protocol/connection/within.ts'
+import { formatLsn, type Lsn } from '../protocol/messages/lsn.ts'
+import type { Batch } from './batch.ts'
+import { KnownTypes } from './catalog/known-types.ts'
+import { readTimelineHistory } from './catalog/timeline-history.ts'
+import { waitForLsn } from './catalog/wait-for-lsn.ts'
+import { Connections } from './connections.ts'
+import type { FeedState } from './feed-state.ts'
+import type { FollowSettings } from './follow-options.ts'
+import type { Position } from './position.ts'
+import { findPublications, readPublications } from './publication/publication.ts'
+import { dropSlot, readSlot } from './slot/slot.ts'
+import { type CreatedSlot, createSlot } from './slot/slot-creation.ts'
+import { Copying } from './snapshot/copying.ts'
+import { inTurn, type Source, single } from './source.ts'
+import { planStart, type StartPlan } from './start.ts'
+import { Following } from './stream/following.ts'
+import type { Stream } from './stream/stream.ts'
+
+/** A slot that is made anew waits this long for a walsender of an earlier run to let go of it. */
+const leftoverDeadlineMs = 5_000
+/** What a primary has written it flushes within moments. */
+const flushTimeoutMs = 10_000
+/** A slot that is being made has until then to be given up, */
+const giveUpMs = 750
+/** and a slot that nobody will continue is dropped until then, from the end of the loop. */
+const dropUntilMs = 950
+
+/**
+ * One try at a feed, over one set of connections, in the order of things: check, make the slot and copy, or continue;
+ * then stream.
+ */
+export class FeedTry implements Source {
+  readonly #settings: FollowSettings
+  readonly #state: FeedState
+  readonly #connections: Connections
+  readonly #types: KnownTypes
+  readonly #signal: AbortSignal
+  #batches: Source | undefined
+  #copying: Copying | undefined
+  #following: Following | undefined
+  /** Where the slot begins that was made last. */
+  #consistentPoint: Lsn = 0n
+  /** A slot is being made. */
+  #creation: Promise<unknown> | undefined
+
+  private constructor(settings: FollowSettings, state: FeedState, connections: Connections, signal: AbortSignal) {
+    this.#settings = settings
+    this.#state = state
+    this.#connections = connections
+    this.#signal = signal
+    const { ordinary, server, hasUncheckedText } = connections
+    const source = { ordinary, version: server.version, uncheckedText: hasUncheckedText }
+    this.#types = new KnownTypes(settings, source, state.said)
+  }
+
+  /**
+   * Opens the connections.
+   *
+   * @param signal when it aborts, whatever waits is given up; {@link end} is still to be called
+   * @throws {WalwireError} as {@link Connections.open}
+   */
+  static async open(settings: FollowSettings, state: FeedState, signal: AbortSignal): Promise<FeedTry> {
+    return new FeedTry(settings, state, await Connections.open(settings, signal), signal)
+  }
+
+  /** How far the copy has come; undefined while none runs. */
+  get copied(): Copying['progress'] {
+    return this.#copying?.progress
+  }
+
+  /** There while changes are followed. */
+  get stream(): Stream | undefined {
+    return this.#following?.stream
+  }
+
+  /** Bytes that were read ahead. */
+  get bufferedBytes(): number {
+    return this.#connections.bufferedBytes
+  }
+
+  /** Why the connections are gone, if they are: what ended the first of them. */
+  get failure(): Connections['failure'] {
+    return this.#connections.failure
+  }
+
+  async next(): Promise<Batch | undefined> {
+    this.#batches ??= await this.#plan()
+    return this.#batches.next()
+  }
+
+  /** Everything is closed when this resolves, within a second from when the end began, on the clock of `performance.now()`. */
+  async end(begunMs = performance.now()): Promise<void> {
+    const connections = this.#connections
+    const workersClosed = connections.closeWorkers(begunMs + dropUntilMs - performance.now())
+    if (this.#creation !== undefined) await within(this.#creation, begunMs + giveUpMs - performance.now())
+    const pid = connections.replication.processId
+    await this.#following?.leave(begunMs)
+    if (this.#state.ownership.toDrop !== undefined) await this.#dropOwnSlot(pid, begunMs + dropUntilMs)
+    await workersClosed
+    connections.destroy()
+  }
+
+  async #dropOwnSlot(pid: number, untilMs: number): Promise<void> {
+    const { slot, logger } = this.#settings
+    const remainingMs = untilMs - performance.now()
+    const dropped = dropSlot(this.#connections.ordinary, slot, { deadlineMs: remainingMs, pid }).catch((error) => {
+      logger.warn({ slot, error }, `slot ${slot} was made by this run and could not be dropped: drop it by hand`)
+    })
+    await within(dropped, remainingMs)
+  }
+
+  async #plan(): Promise<Source> {
+    const { slot: name, start, temporary, snapshot, publications } = this.#settings
+    const { ordinary, replication, server } = this.#connections
+    const slot = await readSlot(ordinary, name)
+    const isOlder = isPosition(start) && start.timeline < server.timeline
+    const history = isOlder ? await readTimelineHistory(replication, server.timeline) : []
+    const plan = planStart({ start, slotName: name, temporary, snapshot, publications }, server, slot, history)
+    // Before anything is made or sent: up to 17 the server says only at the first change that one is missing.
+    if (plan.kind !== 'continue') {
+      await readPublications(ordinary, publications, server.version)
+      return this.#begin(plan)
+    }
+    await findPublications(ordinary, publications)
+    this.#state.progress.continueFrom(plan.position)
+    if (plan.waitFor !== undefined) await this.#waitFor(plan.waitFor)
+    return this.#follow(plan.position, plan.from)
+  }
+
+  /** Waits until the server can send up to this LSN. @throws {WalwireError} `position_ahead` */
+  #waitFor(lsn: Lsn): Promise<void> {
+    const { logger } = this.#settings
+    return waitForLsn(this.#connections.replication, lsn, {
+      primaryTimeoutMs: flushTimeoutMs,
+      logger,
+      signal: this.#signal,
+    })
+  }
+
+  /** A feed that has no slot yet, or one that is to be made anew. */
+  #begin(plan: Exclude<StartPlan, { kind: 'continue' }>): Source {
+    const { slot, snapshot } = this.#settings
+    const { position } = plan
+    const stages: (() => Promise<Source>)[] = []
+    // Stored before the slot is made, it tells a later run that the slot is a leftover of this one.
+    if (plan.kind === 'create') stages.push(async () => single({ events: [], position, atCommit: true }))
+    const dropFirst = plan.kind === 'remake' && plan.dropSlot
+    const replaced = plan.kind === 'remake' && plan.mode === 'replace' ? 'all' : new Set<number>()
+    stages.push(async () => {
+      if (dropFirst) await dropSlot(this.#connections.ordinary, slot, { deadlineMs: leftoverDeadlineMs })
+      return snapshot === 'never' ? this.#skipCopy(position) : this.#copy(position, replaced)
+    })
+    if (snapshot !== 'only') {
+      stages.push(async () => {
+        const base = streamPosition(position, this.#consistentPoint)
+        return this.#follow(base, this.#consistentPoint)
+      })
+    }
+    return inTurn(stages)
+  }
+
+  async #skipCopy(position: Position): Promise<Source> {
+    const { consistentPoint } = await this.#makeSlot('nothing')
+    return single({ events: [], position: streamPosition(position, consistentPoint), atCommit: true })
+  }
+
+  #copy(position: Position, replaced: Set<number> | 'all'): Source {
+    this.#copying = new Copying({
+      settings: this.#settings,
+      state: this.#state,
+      connections: this.#connections,
+      types: this.#types,
+      signal: this.#signal,
+      makeSlot: () => this.#makeSlot('export'),
+      basePosition: (consistentPoint) => streamPosition(position, consistentPoint),
+      replaced,
+    })
+    return this.#copying
+  }
+
+  async #makeSlot(snapshot: 'export' | 'nothing'): Promise<CreatedSlot> {
+    const { slot, temporary, slotTimeoutMs, logger } = this.#settings
+    const { replication, ordinary, server } = this.#connections
+    const creation = createSlot(replication, ordinary, {
+      name: slot,
+      temporary,
+      snapshot,
+      timeoutMs: slotTimeoutMs,
+      logger,
+      version: server.version,
+      signal: this.#signal,
+    }).then((made) => {
+      this.#consistentPoint = made.consistentPoint
+      this.#state.ownership.made({ consistentPoint: made.consistentPoint, temporary })
+      return made
+    })
+    this.#creation = creation
+    return creation
+  }
+
+  #follow(base: Position, from: Lsn): Source {
+    this.#following = new Following({
+      settings: this.#settings,
+      state: this.#state,
+      connections: this.#connections,
+      types: this.#types,
+      signal: this.#signal,
+      base,
+      from,
+    })
+    return this.#following
+  }
+}
+
+/** Where the stream begins: at the slot's consistent point. */
+function streamPosition(first: Position, consistentPoint: Lsn): Position {
+  const lsn = formatLsn(consistentPoint)
+  return { ...first, consistentPoint: lsn, phase: 'stream', lsn }
+}
+
+function isPosition(start: FollowSettings['start']): start is Position {
+  return typeof start === 'object'
+}

@@ -1,0 +1,155 @@
+import type { Connection } from '../../protocol/connection/connection.ts'
+import { WalwireError } from '../../protocol/messages/errors.ts'
+import { formatLsn, type Lsn } from '../../protocol/messages/lsn.ts'
+import { quoteLiteral } from '../../protocol/messages/quote.ts'
+import { dropSlotCommand } from '../../protocol/messages/replication-commands.ts'
+import type { Batch } from '../batch.ts'
+import type { KnownTypes } from '../catalog/known-types.ts'
+import type { Connections } from '../connections.ts'
+import type { FeedState } from '../feed-state.ts'
+import type { FollowSettings } from '../follow-options.ts'
+import type { Position } from '../position.ts'
+import { type PublishedTable, readPublications } from '../publication/publication.ts'
+import type { CreatedSlot } from '../slot/slot-creation.ts'
+import type { Source } from '../source.ts'
+import { Snapshot, TableChanged } from './snapshot.ts'
+
+/** How often a snapshot is begun before giving up, when tables are changed under it. */
+const maxSnapshotAttempts = 5
+
+/** What a copy is made with. */
+export interface CopyingParts {
+  readonly settings: FollowSettings
+  readonly state: FeedState
+  readonly connections: Connections
+  readonly types: KnownTypes
+  readonly signal: AbortSignal
+  /** Makes the slot whose snapshot is copied. */
+  readonly makeSlot: () => Promise<CreatedSlot>
+  /** Where the stream begins that follows the copy: at the slot's consistent point. */
+  readonly basePosition: (consistentPoint: Lsn) => Position
+  /** By OID: the tables of which the consumer may have rows already. */
+  readonly replaced: Set<number> | 'all'
+}
+
+/** One attempt at the copy. */
+interface Attempt {
+  readonly worker: Connection
+  readonly snapshot: Snapshot
+  readonly batches: AsyncGenerator<Batch, undefined>
+}
+
+/**
+ * Makes the slot and copies the tables at its consistent point; again from the start when one was changed meanwhile. Its
+ * last position is where the stream begins.
+ */
+export class Copying implements Source {
+  readonly #parts: CopyingParts
+  #attempts = 0
+  #attempt: Attempt | undefined
+  #ended = false
+
+  constructor(parts: CopyingParts) {
+    this.#parts = parts
+  }
+
+  /** How far the copy has come; undefined while none runs. */
+  get progress(): Snapshot['progress'] | undefined {
+    return this.#attempt?.snapshot.progress
+  }
+
+  async next(): Promise<Batch | undefined> {
+    const { logger } = this.#parts.settings
+    while (!this.#ended) {
+      try {
+        this.#attempt ??= await this.#begin()
+        const { value } = await this.#attempt.batches.next()
+        if (value !== undefined) return value
+        logger.info(this.#attempt.snapshot.progress, 'the snapshot is complete')
+        this.#leave()
+        return undefined
+      } catch (error) {
+        this.#leave()
+        if (!(error instanceof TableChanged)) throw error
+        await this.#prepareNext(error)
+      }
+    }
+    return undefined
+  }
+
+  async end(): Promise<void> {
+    this.#ended = true
+    this.#leave()
+  }
+
+  async #begin(): Promise<Attempt> {
+    const { settings, state, connections, types, signal, makeSlot, basePosition, replaced } = this.#parts
+    const { logger, publications, maxBatchRows, maxBatchBytes } = settings
+    this.#attempts++
+    const { consistentPoint: at, snapshotName = '' } = await makeSlot()
+    const worker = await connections.openWorker(signal)
+    try {
+      await worker.query(
+        `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT ${quoteLiteral(snapshotName)}`,
+      )
+      const tables = await readPublications(worker, publications, connections.server.version)
+      await worker.query('COMMIT')
+      await types.learn(tables.flatMap(({ relation }) => relation.columns.map((column) => column.typeOid)))
+      const snapshot = new Snapshot({
+        worker,
+        ordinary: connections.ordinary,
+        snapshotName,
+        at,
+        tables: tables.map((table) => this.#remember(table)),
+        types: types.registry,
+        typeWatch: types.watch,
+        announced: state.announced,
+        replaced,
+        base: basePosition(at),
+        limits: { maxBatchRows, maxBatchBytes },
+        logger,
+        binaryFormat: settings.binary ? types.binaryFormat : undefined,
+      })
+      logger.info({ tables: tables.length, lsn: formatLsn(at) }, 'the snapshot begins')
+      return { worker, snapshot, batches: snapshot.batches() }
+    } catch (error) {
+      connections.closeWorker(worker)
+      throw error
+    }
+  }
+
+  #leave(): void {
+    if (this.#attempt !== undefined) this.#parts.connections.closeWorker(this.#attempt.worker)
+    this.#attempt = undefined
+  }
+
+  async #prepareNext(error: TableChanged): Promise<void> {
+    const { settings, connections, types } = this.#parts
+    if (this.#attempts === maxSnapshotAttempts) throw unstable(error, this.#attempts)
+    settings.logger.warn({ table: error.table, attempt: this.#attempts }, `${error.message}: the snapshot begins again`)
+    types.renew()
+    // by the connection that made it: nobody else may drop a temporary slot
+    await connections.replication.query(dropSlotCommand(settings.slot))
+  }
+
+  /** The relation of a copied table is the one that the stream will speak of, as long as nothing differs. */
+  #remember(table: PublishedTable): PublishedTable {
+    const { types } = this.#parts
+    const { relation } = table
+    const columns = relation.columns.map((column) => ({
+      ...column,
+      type: types.registry.get(column.typeOid)?.label ?? column.type,
+    }))
+    return { ...table, relation: types.decoder.remember({ ...relation, columns }) }
+  }
+}
+
+function unstable(error: TableChanged, attempts: number): WalwireError {
+  return new WalwireError('snapshot_unstable', {
+    what: `the snapshot was given up after ${attempts} attempts`,
+    why: error.message,
+    hint: 'wait until migrations are over, and do not rewrite or truncate published tables between two attempts',
+    table: error.table,
+    cause: error,
+  })
+}

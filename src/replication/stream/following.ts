@@ -1,0 +1,121 @@
+import { formatLsn, type Lsn, parseLsn } from '../../protocol/messages/lsn.ts'
+import { startReplicationCommand } from '../../protocol/messages/replication-commands.ts'
+import type { Batch } from '../batch.ts'
+import type { KnownTypes } from '../catalog/known-types.ts'
+import { checkStillStandby } from '../catalog/server-facts.ts'
+import type { Connections } from '../connections.ts'
+import type { FeedState } from '../feed-state.ts'
+import type { FollowSettings } from '../follow-options.ts'
+import type { Position } from '../position.ts'
+import { readPublications } from '../publication/publication.ts'
+import { readSlot } from '../slot/slot.ts'
+import { checkSlotUnmoved, checkSlotUsable } from '../slot/slot-check.ts'
+import type { Source } from '../source.ts'
+import { Assembler } from './assembler.ts'
+import { BinaryNotExact } from './binary-format.ts'
+import { endStream, leaveStream } from './ending.ts'
+import { Stream } from './stream.ts'
+
+/** What a slot is followed with. */
+export interface FollowingParts {
+  readonly settings: FollowSettings
+  readonly state: FeedState
+  readonly connections: Connections
+  readonly types: KnownTypes
+  readonly signal: AbortSignal
+  /** Where the feed stands. */
+  readonly base: Position
+  /** Where the stream starts. */
+  readonly from: Lsn
+}
+
+/** Follows a slot from a position on: in binary form where that was asked for and is exact, until it is not any more. */
+export class Following implements Source {
+  readonly #parts: FollowingParts
+  #stream: Stream | undefined
+
+  constructor(parts: FollowingParts) {
+    this.#parts = parts
+  }
+
+  /** There once the server streams. */
+  get stream(): Stream | undefined {
+    return this.#stream
+  }
+
+  async next(): Promise<Batch | undefined> {
+    const { settings, base, from, connections } = this.#parts
+    this.#stream ??= await this.#begin(base, from, settings.binary && (await this.#isExactInBinary()))
+    const batch = await this.#take(this.#stream)
+    if (batch !== undefined && connections.server.inRecovery) await checkStillStandby(connections.ordinary)
+    return batch
+  }
+
+  async end(): Promise<void> {
+    this.#stream?.finish()
+  }
+
+  /** Leaves the stream and its connection. @param begunMs as {@link endStream} */
+  async leave(begunMs: number): Promise<void> {
+    if (this.#stream !== undefined) await endStream(this.#parts.connections.replication, this.#stream, begunMs)
+  }
+
+  async #take(stream: Stream): Promise<Batch | undefined> {
+    const { settings, state, connections, types, signal } = this.#parts
+    try {
+      return await stream.next()
+    } catch (error) {
+      const position = state.progress.delivered
+      if (!(error instanceof BinaryNotExact) || position === undefined) throw error
+      settings.logger.warn(error.because, error.message)
+      await leaveStream(connections.replication, stream)
+      await connections.renewReplication(signal)
+      types.renewDecoder()
+      this.#stream = await this.#begin(position, parseLsn(position.lsn), false)
+      return this.#stream.next()
+    }
+  }
+
+  /** A stream in binary form may have to be begun again over another connection, which a temporary slot does not survive. */
+  async #isExactInBinary(): Promise<boolean> {
+    const { settings, connections, types } = this.#parts
+    const { temporary, publications, logger } = settings
+    if (temporary) {
+      logger.info({}, 'the slot is temporary: its stream cannot change to text later, so text is used')
+      return false
+    }
+    const tables = await readPublications(connections.ordinary, publications, connections.server.version)
+    await types.learn(tables.flatMap(({ relation }) => relation.columns.map((column) => column.typeOid)))
+    return tables.every(({ relation }) => types.binaryFormat.isExact(relation))
+  }
+
+  /** Streams from a position of the slot, once it is sure that nobody moved the slot since. */
+  async #begin(base: Position, from: Lsn, binary: boolean): Promise<Stream> {
+    const { settings, state, connections, types } = this.#parts
+    const { slot, publications, stop, logger, maxBatchRows, maxBatchBytes } = settings
+    const { replication, ordinary, server } = connections
+    const before = checkSlotUsable(slot, await readSlot(ordinary, slot), server)
+    const format = binary ? { binary } : {}
+    await replication.copy(
+      startReplicationCommand({ slot, from, publications, protoVersion: 1, messages: true, ...format }),
+    )
+    checkSlotUnmoved(from, before, await readSlot(ordinary, slot))
+    logger.info({ slot, lsn: formatLsn(from) }, 'following')
+    const assembler = new Assembler(base, { maxBatchRows, maxBatchBytes }, stop, state.announced)
+    return new Stream({
+      connection: replication,
+      decoder: types.decoder,
+      assembler,
+      progress: state.progress,
+      abandon: (reason) => connections.abandon(reason),
+      types: types.registry,
+      learnTypes: (relation) => types.learnRelation(relation, assembler.xid),
+      checkTypes: (commitLsn, xid) => types.watch.before(commitLsn, xid),
+      logger,
+      binary,
+      walSenderTimeoutMs: server.walSenderTimeoutMs,
+      from,
+      stop,
+    })
+  }
+}
