@@ -15,7 +15,7 @@ import { Copying } from './snapshot/copying.ts'
 import { inTurn, type Source, single } from './source.ts'
 import { planStart, type StartPlan } from './start.ts'
 import { Following } from './stream/following.ts'
-import type { Stream } from './stream/stream.ts'
+import type { ReplicationStream } from './stream/replication-stream.ts'
 
 /** A slot that is made anew waits this long for a walsender of an earlier run to let go of it. */
 const leftoverDeadlineMs = 5_000
@@ -70,7 +70,7 @@ export class FeedTry implements Source {
   }
 
   /** There while changes are followed. */
-  get stream(): Stream | undefined {
+  get stream(): ReplicationStream | undefined {
     return this.#following?.stream
   }
 

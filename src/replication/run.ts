@@ -8,7 +8,7 @@ import type { FollowSettings } from './follow-options.ts'
 import type { Position } from './position.ts'
 import { asReplicationError } from './replication-error.ts'
 import type { Copying } from './snapshot/copying.ts'
-import type { Stream } from './stream/stream.ts'
+import type { ReplicationStream } from './stream/replication-stream.ts'
 
 /** At the end, the acknowledgement of the batch in hand may come until then. */
 const lastAckMs = 600
@@ -35,7 +35,7 @@ export class Run {
   }
 
   /** There while changes are followed. */
-  get stream(): Stream | undefined {
+  get stream(): ReplicationStream | undefined {
     return this.#try?.stream
   }
 

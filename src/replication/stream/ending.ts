@@ -1,6 +1,6 @@
 import type { Connection } from '../../protocol/connection/connection.ts'
 import { within } from '../../protocol/connection/within.ts'
-import type { Stream } from './stream.ts'
+import type { ReplicationStream } from './replication-stream.ts'
 
 /** The server may leave the stream by itself for this long; after that it is cancelled, */
 const drainMs = 300
@@ -15,7 +15,7 @@ const destroyMs = 900
  *
  * @param begunMs when the feed began to end, on the clock of `performance.now()`
  */
-export async function endStream(connection: Connection, stream: Stream, begunMs: number): Promise<void> {
+export async function endStream(connection: Connection, stream: ReplicationStream, begunMs: number): Promise<void> {
   stream.finish()
   const left = connection.endCopy()
   if ((await within(left, Math.min(drainMs, begunMs + destroyMs - performance.now()))) === undefined) {
@@ -30,7 +30,7 @@ export async function endStream(connection: Connection, stream: Stream, begunMs:
  * Leaves a stream so that another connection can begin one in its slot. Inside a large transaction the server is
  * cancelled. How the stream ends does not matter: this connection is not used again.
  */
-export async function leaveStream(connection: Connection, stream: Stream): Promise<void> {
+export async function leaveStream(connection: Connection, stream: ReplicationStream): Promise<void> {
   stream.finish()
   const left = connection.endCopy()
   if ((await within(left, drainMs)) === undefined) await connection.cancel()

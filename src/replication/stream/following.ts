@@ -14,7 +14,7 @@ import type { Source } from '../source.ts'
 import { Assembler } from './assembler.ts'
 import { BinaryNotExact } from './binary-format.ts'
 import { endStream, leaveStream } from './ending.ts'
-import { Stream } from './stream.ts'
+import { ReplicationStream } from './replication-stream.ts'
 
 /** What a slot is followed with. */
 export interface FollowingParts {
@@ -32,14 +32,14 @@ export interface FollowingParts {
 /** Follows a slot from a position on: in binary form where that was asked for and is exact, until it is not any more. */
 export class Following implements Source {
   readonly #parts: FollowingParts
-  #stream: Stream | undefined
+  #stream: ReplicationStream | undefined
 
   constructor(parts: FollowingParts) {
     this.#parts = parts
   }
 
   /** There once the server streams. */
-  get stream(): Stream | undefined {
+  get stream(): ReplicationStream | undefined {
     return this.#stream
   }
 
@@ -60,7 +60,7 @@ export class Following implements Source {
     if (this.#stream !== undefined) await endStream(this.#parts.connections.replication, this.#stream, begunMs)
   }
 
-  async #take(stream: Stream): Promise<Batch | undefined> {
+  async #take(stream: ReplicationStream): Promise<Batch | undefined> {
     const { settings, state, connections, types, signal } = this.#parts
     try {
       return await stream.next()
@@ -90,7 +90,7 @@ export class Following implements Source {
   }
 
   /** Streams from a position of the slot, once it is sure that nobody moved the slot since. */
-  async #begin(base: Position, from: Lsn, binary: boolean): Promise<Stream> {
+  async #begin(base: Position, from: Lsn, binary: boolean): Promise<ReplicationStream> {
     const { settings, state, connections, types } = this.#parts
     const { slot, publications, stop, logger, maxBatchRows, maxBatchBytes } = settings
     const { replication, ordinary, server } = connections
@@ -102,14 +102,14 @@ export class Following implements Source {
     checkSlotUnmoved(from, before, await readSlot(ordinary, slot))
     logger.info({ slot, lsn: formatLsn(from) }, 'following')
     const assembler = new Assembler(base, { maxBatchRows, maxBatchBytes }, stop, state.announced)
-    return new Stream({
+    return new ReplicationStream({
       connection: replication,
       decoder: types.decoder,
       assembler,
       progress: state.progress,
       abandon: (reason) => connections.abandon(reason),
       types: types.registry,
-      learnTypes: (relation) => types.learnRelation(relation, assembler.xid),
+      learnTypes: (relation, xid) => types.learnRelation(relation, xid),
       checkTypes: (commitLsn, xid) => types.watch.before(commitLsn, xid),
       logger,
       binary,

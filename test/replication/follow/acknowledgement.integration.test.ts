@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { type Event, formatLsn, parseLsn, WalwireError } from '../../../src/index.ts'
-import { idleIntervalMs } from '../../../src/replication/stream/feedback.ts'
+import { idleIntervalMs } from '../../../src/replication/stream/idle-batch.ts'
 import { type SharedServer, sharedServer, testVersions, waitUntil } from '../../server/index.ts'
 import type { FeedReader } from './helpers/feed-reader.ts'
 import { Source } from './helpers/source.ts'

@@ -4,13 +4,13 @@ import { type Lsn, parseLsn } from '../../../src/protocol/messages/lsn.ts'
 import type { Batch } from '../../../src/replication/batch.ts'
 import { comparePositions, flushLsn, type Position, parsePosition } from '../../../src/replication/position.ts'
 import type { BatchLimits } from '../../../src/replication/stream/assembler.ts'
+import { feedback } from '../../../src/replication/stream/feedback.ts'
 import {
-  feedback,
   type IdleState,
   idleBatchDue,
   idleIntervalBytes,
   idleIntervalMs,
-} from '../../../src/replication/stream/feedback.ts'
+} from '../../../src/replication/stream/idle-batch.ts'
 import { anyLsn } from '../../decoder/arbitraries.ts'
 import { law } from '../../property.ts'
 import {
