@@ -65,8 +65,9 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   decoder: ['protocol/messages'],
   replication: ['protocol/messages', 'protocol/connection', 'decoder'],
   '.': ['protocol/messages', 'protocol/connection', 'decoder', 'replication'],
+  delivery: ['protocol/messages', 'protocol/connection', 'decoder', 'replication'],
   fuzz: ['protocol/messages', 'protocol/connection', 'decoder', 'replication'],
-  cli: ['protocol/messages', 'protocol/connection', 'decoder', 'replication', '.', 'fuzz'],
+  cli: ['protocol/messages', 'protocol/connection', 'decoder', 'replication', '.', 'delivery', 'fuzz'],
 }
 
 /** The innermost room that a file stands in. */

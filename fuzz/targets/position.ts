@@ -1,6 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { CommandError } from '../../src/cli/command-error.ts'
-import { parseCheckpoint } from '../../src/cli/files/checkpoint.ts'
+import { parseCheckpoint } from '../../src/delivery/file/checkpoint.ts'
 import { WalwireError } from '../../src/protocol/messages/errors.ts'
 import { formatLsn, parseLsn } from '../../src/protocol/messages/lsn.ts'
 import { parseTimelineHistory } from '../../src/replication/catalog/timeline-history.ts'
@@ -69,7 +68,7 @@ function readCheckpoint(text: string): unknown {
       'a checkpoint changes when it is stored',
     )
   } catch (error) {
-    if (!(error instanceof CommandError)) throw error
+    if (!(error instanceof WalwireError)) throw error
     demand(error.code === 'checkpoint_malformed', `a checkpoint is refused with ${error.code}`)
   }
   return undefined

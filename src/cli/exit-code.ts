@@ -18,6 +18,7 @@ export const usageCodes: ReadonlySet<ErrorCode> = new Set([
   'bad_option',
   'bad_connection',
   'unsupported_option',
+  'checkpoint_start',
 ] satisfies ErrorCode[])
 
 /** The library's errors after which no repetition helps: what lies between the position and the slot is gone. */
@@ -41,6 +42,13 @@ export const lostCodes: ReadonlySet<ErrorCode> = new Set([
   'other_database',
   'other_slot',
   'timeline_diverged',
+  // a checkpoint or an output that cannot be continued without loss or repetition
+  'checkpoint_malformed',
+  'checkpoint_output',
+  'checkpoint_publications',
+  'output_shorter',
+  'output_not_empty',
+  'output_changed',
 ] satisfies ErrorCode[])
 
 /** The exit code that a failure ends the command with: 1 for whatever is neither wrong usage nor a loss. */

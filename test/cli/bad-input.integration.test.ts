@@ -272,7 +272,7 @@ describe.each(outerVersions())('PostgreSQL %i', (version) => {
     await refused(1, 'output_failed', [...s.follow, '--output', folder], s)
     await refused(1, 'output_failed', [...s.follow, '--output', nowhere, '--checkpoint', checkpoint], s)
     await refused(1, 'checkpoint_failed', [...s.follow, '--output', output, '--checkpoint', nowhere], s)
-    await refused(2, 'usage', [...s.follow, '--output', '/dev/null', '--checkpoint', checkpoint], s)
+    await refused(2, 'bad_option', [...s.follow, '--output', '/dev/null', '--checkpoint', checkpoint], s)
   })
 
   test.runIf(existsSync('/dev/full'))('a disk that is full: the slot that this run made goes with it', async () => {

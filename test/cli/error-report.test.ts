@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import { CommandError, commandErrorCodes, systemReason } from '../../src/cli/command-error.ts'
+import { CommandError, commandErrorCodes } from '../../src/cli/command-error.ts'
 import { jsonDiagnostics, plainDiagnostics } from '../../src/cli/diagnostics.ts'
 import { errorLines } from '../../src/cli/error-report.ts'
 import { exitCodeOf, lostCodes, usageCodes } from '../../src/cli/exit-code.ts'
+import { systemReason } from '../../src/delivery/file/system-reason.ts'
 import { type ErrorCode, errorCodes, WalwireError } from '../../src/protocol/messages/errors.ts'
 
 const parts = { what: 'the slot is gone', why: 'somebody dropped it', hint: 'begin anew' }
@@ -54,6 +55,9 @@ describe('exit codes', () => {
     ['gap', 3],
     ['position_ahead', 3],
     ['other_system', 3],
+    ['checkpoint_start', 2],
+    ['output_shorter', 3],
+    ['checkpoint_locked', 1],
   ])('%s is %i', (code, exitCode) => {
     expect(exitCodeOf(new WalwireError(code, parts))).toBe(exitCode)
   })
@@ -66,8 +70,7 @@ describe('exit codes', () => {
   })
 
   test("the command's own, and what nobody foresaw", () => {
-    expect(exitCodeOf(new CommandError('output_shorter', parts))).toBe(3)
-    expect(exitCodeOf(new CommandError('checkpoint_locked', parts))).toBe(1)
+    expect(exitCodeOf(new CommandError('server_failed', parts))).toBe(1)
     expect(exitCodeOf(new CommandError('package_missing', parts))).toBe(2)
     expect(exitCodeOf(new Error('x'))).toBe(1)
     expect(Object.keys(commandErrorCodes).filter((code) => code in errorCodes)).toEqual([])

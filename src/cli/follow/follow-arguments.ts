@@ -1,9 +1,9 @@
 import { resolve } from 'node:path'
+import { temporaryPath } from '../../delivery/file/checkpoint.ts'
+import { lockPath } from '../../delivery/file/checkpoint-lock.ts'
 import { formatLsn, parseLsn } from '../../protocol/messages/lsn.ts'
 import { oneOf, readSeconds, readUrl, type SortedArguments, sortArguments, usageError } from '../arguments.ts'
 import { type LogLevel, logLevels } from '../diagnostics.ts'
-import { temporaryPath } from '../files/checkpoint.ts'
-import { lockPath } from '../files/checkpoint-lock.ts'
 import { followOptionKinds } from './follow-options.ts'
 import { parseTableList, type TableName } from './table-list.ts'
 

@@ -1,20 +1,22 @@
+import { boundedCommitPolicy, defaultCommitPolicy } from '../../delivery/commit-policy.ts'
+import { loadCheckpoint } from '../../delivery/file/checkpoint.ts'
+import { lockCheckpoint } from '../../delivery/file/checkpoint-lock.ts'
+import { Delivery, type KeptCheckpoint } from '../../delivery/file/delivery.ts'
+import { nodeDisk } from '../../delivery/file/disk.ts'
+import { FileOutput } from '../../delivery/file/file-output.ts'
+import type { Output } from '../../delivery/file/output.ts'
+import { type Resumption, resume } from '../../delivery/file/resume.ts'
+import { pump } from '../../delivery/pump.ts'
+import { WalwireError } from '../../protocol/messages/errors.ts'
 import type { Feed } from '../../replication/feed.ts'
 import { follow } from '../../replication/follow.ts'
 import type { Logger } from '../../replication/logger.ts'
-import { CommandError } from '../command-error.ts'
 import { type Diagnostics, jsonDiagnostics, plainDiagnostics, writeToStderr } from '../diagnostics.ts'
 import { exitCodeOf, exitCodes } from '../exit-code.ts'
-import { loadCheckpoint } from '../files/checkpoint.ts'
-import { lockCheckpoint } from '../files/checkpoint-lock.ts'
-import { nodeDisk } from '../files/disk.ts'
-import { FileOutput } from '../files/file-output.ts'
-import { type Output, ReaderGone } from '../files/output.ts'
-import { StreamOutput } from '../files/stream-output.ts'
 import { print } from '../print.ts'
+import { ReaderGone, StreamOutput } from '../stream-output.ts'
 import { inCommandWords } from './command-words.ts'
-import { boundedCommitPolicy, defaultCommitPolicy } from './commit-policy.ts'
 import { createPublication } from './create-publication.ts'
-import { Delivery, type KeptCheckpoint } from './delivery.ts'
 import {
   type FollowArguments,
   readDiagnosticsArguments,
@@ -24,8 +26,6 @@ import {
 import { followHelp } from './follow-help.ts'
 import { type Presentation, presentation } from './presentation.ts'
 import { ProgressReport } from './progress-report.ts'
-import { pump } from './pump.ts'
-import { type Resumption, resume } from './resume.ts'
 import { withServer } from './server-connection.ts'
 import { watchSignals } from './signals.ts'
 import { stopNow } from './stop-now.ts'
@@ -182,7 +182,7 @@ function drainDeadline(stop: AbortSignal, output: Output, feed: Feed): Promise<n
   const ms = output.path === undefined ? drainMs.stdout : drainMs.file
   return new Promise((_, fail) => {
     const onTimeout = () => {
-      const error = new CommandError('drain_timeout', {
+      const error = new WalwireError('drain_timeout', {
         what: `walwire was stopped by ${stop.reason} before everything in hand was written`,
         why: `${output.path ?? 'the reader of stdout'} did not take it within ${ms / 1000} s`,
         hint: 'run the same command again: what was not written comes again',

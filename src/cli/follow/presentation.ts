@@ -1,6 +1,6 @@
+import type { Output } from '../../delivery/file/output.ts'
 import type { Batch } from '../../replication/batch.ts'
 import { toJsonLine } from '../../replication/json-line.ts'
-import type { Output } from '../files/output.ts'
 import { LiveOutput } from '../pretty/live-output.ts'
 import { PrettyPrinter } from '../pretty/pretty-printer.ts'
 import { terminalOf } from '../pretty/terminal.ts'

@@ -1,7 +1,7 @@
+import type { Output } from '../../delivery/file/output.ts'
 import type { ShareRequest, ShareResult } from '../../fuzz/share.ts'
 import type { Progress } from '../../fuzz/tally.ts'
 import { exitCodes } from '../exit-code.ts'
-import type { Output } from '../files/output.ts'
 import type { FuzzArguments } from './fuzz-arguments.ts'
 import type { ProgressLine } from './progress-line.ts'
 import { findingLines, lastLine, refusalLine, tableLines } from './report.ts'

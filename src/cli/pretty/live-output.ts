@@ -1,5 +1,5 @@
 import type { Writable } from 'node:stream'
-import type { Output } from '../files/output.ts'
+import type { Output } from '../../delivery/file/output.ts'
 
 /** How often what is live is drawn at most: more cannot be read. */
 const drawEveryMs = 100

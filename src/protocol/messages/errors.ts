@@ -64,6 +64,19 @@ export const errorCodes = {
   invalid_text: { retryable: false },
   types_failed: { retryable: false },
   snapshot_unstable: { retryable: true },
+  // delivering, and the file destination
+  drain_timeout: { retryable: true },
+  checkpoint_start: { retryable: false },
+  checkpoint_malformed: { retryable: false },
+  checkpoint_output: { retryable: false },
+  checkpoint_publications: { retryable: false },
+  checkpoint_locked: { retryable: true },
+  checkpoint_lock_lost: { retryable: false },
+  checkpoint_failed: { retryable: false },
+  output_shorter: { retryable: false },
+  output_not_empty: { retryable: false },
+  output_changed: { retryable: false },
+  output_failed: { retryable: false },
 } as const satisfies Record<string, { retryable: boolean }>
 
 /** The stable name of a failure: what a program branches on. */

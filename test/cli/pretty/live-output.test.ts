@@ -1,7 +1,7 @@
 import { PassThrough } from 'node:stream'
 import { expect, test } from 'vitest'
-import { StreamOutput } from '../../../src/cli/files/stream-output.ts'
 import { LiveOutput } from '../../../src/cli/pretty/live-output.ts'
+import { StreamOutput } from '../../../src/cli/stream-output.ts'
 
 function liveOutput() {
   const stream = new PassThrough()

@@ -1,6 +1,11 @@
 import { expect, test } from 'vitest'
-import { type Checkpoint, loadCheckpoint, parseCheckpoint, storeCheckpoint } from '../../../src/cli/files/checkpoint.ts'
-import { positionAt } from '../follow/scripted-feed.ts'
+import {
+  type Checkpoint,
+  loadCheckpoint,
+  parseCheckpoint,
+  storeCheckpoint,
+} from '../../../src/delivery/file/checkpoint.ts'
+import { positionAt } from '../scripted-feed.ts'
 import { SimulatedDisk } from './simulated-disk.ts'
 
 const path = '/data/shop.checkpoint'

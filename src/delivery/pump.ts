@@ -1,5 +1,5 @@
-import type { Batch } from '../../replication/batch.ts'
-import type { Feed } from '../../replication/feed.ts'
+import type { Batch } from '../replication/batch.ts'
+import type { Feed } from '../replication/feed.ts'
 import { type CommitPolicy, commitDelayMs } from './commit-policy.ts'
 
 /** Where batches go: the part of Delivery that the loop uses. */

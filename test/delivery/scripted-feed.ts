@@ -1,7 +1,7 @@
-import type { Batch } from '../../../src/replication/batch.ts'
-import type { Event } from '../../../src/replication/events.ts'
-import type { Feed, FeedStatus } from '../../../src/replication/feed.ts'
-import type { Position } from '../../../src/replication/position.ts'
+import type { Batch } from '../../src/replication/batch.ts'
+import type { Event } from '../../src/replication/events.ts'
+import type { Feed, FeedStatus } from '../../src/replication/feed.ts'
+import type { Position } from '../../src/replication/position.ts'
 
 /** An event that is nothing but a name: what a test looks for in the output. */
 export function named(name: string): Event {

@@ -1,8 +1,8 @@
 import { WalwireError } from '../../protocol/messages/errors.ts'
 import { parseLsn } from '../../protocol/messages/lsn.ts'
 import { type Position, parsePosition } from '../../replication/position.ts'
-import { CommandError, systemReason } from '../command-error.ts'
 import type { Disk } from './disk.ts'
+import { isPassing, systemReason } from './system-reason.ts'
 
 /** The version of the format that this release writes. */
 export const checkpointVersion = 1
@@ -21,7 +21,7 @@ export interface Checkpoint {
 /**
  * Reads the checkpoint; undefined where there is none yet.
  *
- * @throws {CommandError} `checkpoint_malformed`, `checkpoint_failed`
+ * @throws {WalwireError} `checkpoint_malformed`, `checkpoint_failed`
  */
 export async function loadCheckpoint(disk: Disk, path: string): Promise<Checkpoint | undefined> {
   try {
@@ -33,11 +33,12 @@ export async function loadCheckpoint(disk: Disk, path: string): Promise<Checkpoi
     await disk.syncFolderOf(path)
     return checkpoint
   } catch (cause) {
-    if (cause instanceof CommandError) throw cause
-    throw new CommandError('checkpoint_failed', {
+    if (cause instanceof WalwireError) throw cause
+    throw new WalwireError('checkpoint_failed', {
       what: `the checkpoint ${path} could not be read`,
       why: systemReason(cause),
       hint: 'check the path and who may read it',
+      retryable: isPassing(cause),
       cause,
     })
   }
@@ -52,7 +53,7 @@ export function temporaryPath(checkpoint: string): string {
  * Makes this checkpoint the one that a restart continues from. Whatever moment the machine stops at, the file is the
  * one before or this one, whole. The output must be durable before.
  *
- * @throws {CommandError} `checkpoint_failed`
+ * @throws {WalwireError} `checkpoint_failed`
  */
 export async function storeCheckpoint(disk: Disk, path: string, checkpoint: Checkpoint): Promise<void> {
   const temporary = temporaryPath(path)
@@ -67,19 +68,20 @@ export async function storeCheckpoint(disk: Disk, path: string, checkpoint: Chec
     await disk.rename(temporary, path)
     await disk.syncFolderOf(path)
   } catch (cause) {
-    throw new CommandError('checkpoint_failed', {
+    throw new WalwireError('checkpoint_failed', {
       what: `the checkpoint ${path} could not be written`,
       why: systemReason(cause),
-      hint: 'mend this and run the same command again: it continues from the checkpoint before',
+      hint: 'mend this and deliver again: it continues from the checkpoint before',
+      retryable: isPassing(cause),
       cause,
     })
   }
 }
 
-/** Reads the text of a checkpoint file. @throws {CommandError} `checkpoint_malformed` naming what is wrong. */
+/** Reads the text of a checkpoint file. @throws {WalwireError} `checkpoint_malformed` naming what is wrong. */
 export function parseCheckpoint(text: string, path: string): Checkpoint {
   const fail = (why: string, cause?: unknown) =>
-    new CommandError('checkpoint_malformed', {
+    new WalwireError('checkpoint_malformed', {
       what: `the checkpoint ${path} cannot be used`,
       why,
       hint: 'restore it from a copy; or begin anew: remove it, empty the output, and drop the slot',

@@ -5,8 +5,8 @@ import { mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promi
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { type LockHolder, type LockSurroundings, lockCheckpoint } from '../../../src/cli/files/checkpoint-lock.ts'
-import { linuxStart, processPlace, processStart } from '../../../src/cli/files/process-identity.ts'
+import { type LockHolder, type LockSurroundings, lockCheckpoint } from '../../../src/delivery/file/checkpoint-lock.ts'
+import { linuxStart, processPlace, processStart } from '../../../src/delivery/file/process-identity.ts'
 import { silentLogger } from '../../../src/replication/logger.ts'
 
 let folder: string

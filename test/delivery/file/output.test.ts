@@ -6,10 +6,10 @@ import { PassThrough, Writable } from 'node:stream'
 import { promisify } from 'node:util'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { nodeDisk } from '../../../src/cli/files/disk.ts'
-import { FileOutput } from '../../../src/cli/files/file-output.ts'
-import { chunks, ReaderGone } from '../../../src/cli/files/output.ts'
-import { StreamOutput } from '../../../src/cli/files/stream-output.ts'
+import { ReaderGone, StreamOutput } from '../../../src/cli/stream-output.ts'
+import { nodeDisk } from '../../../src/delivery/file/disk.ts'
+import { FileOutput } from '../../../src/delivery/file/file-output.ts'
+import { chunks } from '../../../src/delivery/file/output.ts'
 import { silentLogger } from '../../../src/replication/logger.ts'
 
 let folder: string
@@ -147,7 +147,7 @@ describe('a file', () => {
 
   test('with a checkpoint it must be a file that can be cut', async () => {
     const device = new FileOutput(nodeDisk, '/dev/null', 0, silentLogger)
-    await expect(device.write(['x'])).rejects.toThrow(expect.objectContaining({ code: 'usage' }))
+    await expect(device.write(['x'])).rejects.toThrow(expect.objectContaining({ code: 'bad_option' }))
     const without = new FileOutput(nodeDisk, '/dev/null', undefined, silentLogger)
     await without.write(['x'])
     await without.sync()
@@ -172,7 +172,7 @@ describe('a named pipe', () => {
   })
 
   test('that nobody reads does not keep the process from ending', async () => {
-    const disk = new URL('../../../dist/cli/files/disk.js', import.meta.url)
+    const disk = new URL('../../../dist/delivery/file/disk.js', import.meta.url)
     const program = `const { nodeDisk } = await import('${disk}'); nodeDisk.append('${path}'); setTimeout(process.exit, 300)`
     await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program], { timeout: 10_000 })
   })

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { boundedCommitPolicy, type CommitPolicy } from '../../../src/cli/follow/commit-policy.ts'
-import { type BatchSink, pump } from '../../../src/cli/follow/pump.ts'
-import type { Batch } from '../../../src/replication/batch.ts'
+import { boundedCommitPolicy, type CommitPolicy } from '../../src/delivery/commit-policy.ts'
+import { type BatchSink, pump } from '../../src/delivery/pump.ts'
+import type { Batch } from '../../src/replication/batch.ts'
 import { batchOf, nameOf, positionAt, scriptedFeed } from './scripted-feed.ts'
 
 /** Writes down what happens, in its order. */

@@ -3,9 +3,10 @@ import { readFileSync, unlinkSync } from 'node:fs'
 import { open, readFile, rename, unlink, utimes, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
+import { WalwireError } from '../../protocol/messages/errors.ts'
 import type { Logger } from '../../replication/logger.ts'
-import { CommandError, systemReason } from '../command-error.ts'
 import { processPlace, processStart } from './process-identity.ts'
+import { isPassing, systemReason } from './system-reason.ts'
 
 /** What a lock file says of the process that holds it. */
 export interface LockHolder {
@@ -30,7 +31,7 @@ export interface LockSurroundings {
 
 /** A checkpoint that no other run may use until it is released. */
 export interface CheckpointLock {
-  /** Makes sure that the lock was not taken away. @throws {CommandError} `checkpoint_lock_lost` */
+  /** Makes sure that the lock was not taken away. @throws {WalwireError} `checkpoint_lock_lost` */
   verify(): Promise<void>
   /** Gives the checkpoint free; at once, so that it works while the process ends. */
   release(): void
@@ -51,7 +52,7 @@ const defaultSurroundings = (): LockSurroundings => ({ place: processPlace(), pr
  * - from elsewhere (another machine, a container that was made anew, the machine before it was started again), by
  *   watching: a holder touches its lock every two seconds, and one that does not for a while is gone.
  *
- * @throws {CommandError} `checkpoint_locked`, `checkpoint_failed`
+ * @throws {WalwireError} `checkpoint_locked`, `checkpoint_failed`
  */
 export async function lockCheckpoint(
   checkpoint: string,
@@ -78,11 +79,12 @@ export async function lockCheckpoint(
       }
     }
   } catch (cause) {
-    if (cause instanceof CommandError) throw cause
-    throw new CommandError('checkpoint_failed', {
+    if (cause instanceof WalwireError) throw cause
+    throw new WalwireError('checkpoint_failed', {
       what: `the checkpoint ${checkpoint} could not be locked`,
       why: systemReason(cause),
       hint: 'the folder must exist, and allow files to be made in it',
+      retryable: isPassing(cause),
       cause,
     })
   }
@@ -121,7 +123,7 @@ function held(checkpoint: string, path: string, mine: LockHolder, heartbeatMs: n
     async verify() {
       const holder = parseHolder((await readFile(path, 'utf8').catch(undefinedIfMissing)) ?? '')
       if (holder?.token === mine.token) return
-      throw new CommandError('checkpoint_lock_lost', {
+      throw new WalwireError('checkpoint_lock_lost', {
         what: `the checkpoint ${checkpoint} is not this run's any more`,
         why: holder === undefined ? `its lock ${path} was removed` : `${describe(holder)} has taken its lock`,
         hint: 'make sure that one run uses a checkpoint at a time, and start this one again',
@@ -179,8 +181,8 @@ async function takeAway(path: string, found: string, mine: LockHolder): Promise<
   return false
 }
 
-function locked(checkpoint: string, path: string, holder: LockHolder | undefined): CommandError {
-  return new CommandError('checkpoint_locked', {
+function locked(checkpoint: string, path: string, holder: LockHolder | undefined): WalwireError {
+  return new WalwireError('checkpoint_locked', {
     what: `the checkpoint ${checkpoint} is in use`,
     why: holder === undefined ? `its lock ${path} is held` : `${describe(holder)} holds its lock ${path}`,
     hint: 'end that run first, or give this one a checkpoint and an output of its own',

@@ -1,5 +1,5 @@
+import { WalwireError } from '../../protocol/messages/errors.ts'
 import type { Logger } from '../../replication/logger.ts'
-import { CommandError } from '../command-error.ts'
 import type { Disk } from './disk.ts'
 import { chunks, lineBreak, type Output, outputFailed } from './output.ts'
 import type { WritableFile } from './writable-file.ts'
@@ -90,23 +90,23 @@ export class FileOutput implements Output {
       await work()
     } catch (error) {
       this.#failed = true
-      throw error instanceof CommandError ? error : outputFailed(this.path, error)
+      throw error instanceof WalwireError ? error : outputFailed(this.path, error)
     }
   }
 }
 
-function outputChanged(path: string, expected: number, found: number): CommandError {
-  return new CommandError('output_changed', {
+function outputChanged(path: string, expected: number, found: number): WalwireError {
+  return new WalwireError('output_changed', {
     what: `the output ${path} cannot be trusted any more`,
     why: `something else writes to it: it has ${found} bytes, and this run wrote up to ${expected}`,
-    hint: 'end the other writer and run the same command again: the file is cut back to what the checkpoint covers',
+    hint: 'end the other writer and deliver again: the file is cut back to what the checkpoint covers',
   })
 }
 
-function notRegular(path: string): CommandError {
-  return new CommandError('usage', {
-    what: `--checkpoint cannot keep the output ${path}`,
+function notRegular(path: string): WalwireError {
+  return new WalwireError('bad_option', {
+    what: `a checkpoint cannot keep the output ${path}`,
     why: 'it is not a regular file, so it cannot be cut back to what the checkpoint covers',
-    hint: 'give --output a regular file, or leave it out to write to stdout',
+    hint: 'give the path of a regular file, or leave out the checkpoint',
   })
 }

@@ -1,9 +1,9 @@
 import type { Batch } from '../../replication/batch.ts'
 import type { Position } from '../../replication/position.ts'
-import { type Checkpoint, checkpointVersion, storeCheckpoint } from '../files/checkpoint.ts'
-import type { CheckpointLock } from '../files/checkpoint-lock.ts'
-import type { Disk } from '../files/disk.ts'
-import type { Output } from '../files/output.ts'
+import { type Checkpoint, checkpointVersion, storeCheckpoint } from './checkpoint.ts'
+import type { CheckpointLock } from './checkpoint-lock.ts'
+import type { Disk } from './disk.ts'
+import type { Output } from './output.ts'
 
 /** A checkpoint in use. */
 export interface KeptCheckpoint {

@@ -1,5 +1,10 @@
 import type { Writable } from 'node:stream'
-import { chunks, type Output, outputFailed, ReaderGone } from './output.ts'
+import { chunks, type Output, outputFailed } from '../delivery/file/output.ts'
+
+/** Nobody reads stdout any more (`walwire follow | head`): the end, and no failure. */
+export class ReaderGone extends Error {
+  override readonly name = 'ReaderGone'
+}
 
 /**
  * Lines into a stream: stdout. Every piece is awaited until the system took it: only then may it be acknowledged, and

@@ -1,4 +1,5 @@
-import { CommandError, systemReason } from '../command-error.ts'
+import { WalwireError } from '../../protocol/messages/errors.ts'
+import { isPassing, systemReason } from './system-reason.ts'
 
 /** Where the lines go. */
 export interface Output {
@@ -13,11 +14,6 @@ export interface Output {
   /** Resolves when everything written is as durable as it gets: on the disk, or taken by the pipe. */
   sync(): Promise<void>
   close(): Promise<void>
-}
-
-/** Nobody reads stdout any more (`walwire follow | head`): the end, and no failure. */
-export class ReaderGone extends Error {
-  override readonly name = 'ReaderGone'
 }
 
 /** Characters that are gathered before they are written: few writes, little memory. */
@@ -47,12 +43,13 @@ export function* chunks(lines: Iterable<string>): Generator<Uint8Array, void, un
 /** What ends a line. */
 export const lineBreak: Uint8Array = Buffer.from('\n')
 
-/** A failure to write the output, in the command's form. */
-export function outputFailed(path: string | undefined, cause: unknown): CommandError {
-  return new CommandError('output_failed', {
+/** A failure to write the output. */
+export function outputFailed(path: string | undefined, cause: unknown): WalwireError {
+  return new WalwireError('output_failed', {
     what: path === undefined ? 'stdout could not be written' : `the output ${path} could not be written`,
     why: systemReason(cause),
-    hint: 'mend this and run the same command again: what was not written comes again',
+    hint: 'mend this and deliver again: what was not written comes again',
+    retryable: isPassing(cause),
     cause,
   })
 }

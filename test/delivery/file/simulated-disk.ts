@@ -1,6 +1,6 @@
 import { dirname } from 'node:path'
-import type { Disk } from '../../../src/cli/files/disk.ts'
-import type { WritableFile } from '../../../src/cli/files/writable-file.ts'
+import type { Disk } from '../../../src/delivery/file/disk.ts'
+import type { WritableFile } from '../../../src/delivery/file/writable-file.ts'
 
 /** The process is gone: nothing that it still does reaches the disk. */
 export class Crash extends Error {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import type { Checkpoint } from '../../../src/cli/files/checkpoint.ts'
-import { resume } from '../../../src/cli/follow/resume.ts'
-import { positionAt } from './scripted-feed.ts'
+import type { Checkpoint } from '../../../src/delivery/file/checkpoint.ts'
+import { resume } from '../../../src/delivery/file/resume.ts'
+import { positionAt } from '../scripted-feed.ts'
 
 const parsed = {
   start: undefined,

@@ -1,0 +1,85 @@
+import { WalwireError } from '../../protocol/messages/errors.ts'
+import type { Position } from '../../replication/position.ts'
+import type { Checkpoint } from './checkpoint.ts'
+
+/** What a run was asked for. */
+export interface RunRequest {
+  /** An LSN or `slot`, where no checkpoint says where to go on. */
+  readonly start: string | undefined
+  /** Undefined is stdout. */
+  readonly output: string | undefined
+  readonly checkpoint: string | undefined
+  readonly publications: readonly string[]
+  readonly snapshot: 'initial' | 'never' | 'only'
+}
+
+/** How a run continues. */
+export interface Resumption {
+  /** What the feed starts from. */
+  readonly start: Position | string | undefined
+  /** The length that the output is cut back to. */
+  readonly outputLength: number
+  /** An earlier run has done all that was asked for: a snapshot and nothing else. */
+  readonly finished: boolean
+}
+
+/**
+ * Decides how a run with a checkpoint continues: from the checkpoint's position, the output cut back to what it covers.
+ *
+ * While nothing but a snapshot was written, or nothing at all, the feed begins again, and with it the output. A feed
+ * whose `--start` was given has no position until its first batch; its checkpoint is made before anything is written,
+ * or a killed run would leave an output that no checkpoint explains.
+ *
+ * @param checkpoint what is stored, undefined the first time
+ * @param outputSize bytes in the output as it is now, undefined where there is none
+ * @throws {WalwireError} where continuing would lose or repeat something
+ */
+export function resume(
+  request: RunRequest,
+  checkpoint: Checkpoint | undefined,
+  outputSize: number | undefined,
+): Resumption {
+  if (checkpoint === undefined) {
+    if (request.output !== undefined && (outputSize ?? 0) > 0) {
+      throw new WalwireError('output_not_empty', {
+        what: `the output ${request.output} cannot be continued`,
+        why: `it has ${outputSize} bytes in it, and there is no checkpoint ${request.checkpoint} that says what they are`,
+        hint: 'restore the checkpoint; or begin anew: move the output away, and drop the slot that it came from',
+      })
+    }
+    return { start: request.start, outputLength: 0, finished: false }
+  }
+  const { output, position, start } = checkpoint
+  if (output?.path !== request.output) {
+    throw new WalwireError('checkpoint_output', {
+      what: `the checkpoint ${request.checkpoint} is of another output`,
+      why: `it covers ${output?.path ?? 'stdout'}, and this run would write to ${request.output ?? 'stdout'}`,
+      hint: 'use the same output as before, or another checkpoint with a slot of its own',
+    })
+  }
+  if (request.start !== undefined && request.start !== start) {
+    throw new WalwireError('checkpoint_start', {
+      what: `the start ${request.start} contradicts the checkpoint ${request.checkpoint}`,
+      why: `it already says where to continue, and was begun ${start === null ? 'without a start' : `with the start ${start}`}`,
+      hint: 'leave out the start, or use another checkpoint and output',
+    })
+  }
+  if (position === null) return { start: start ?? undefined, outputLength: 0, finished: false }
+  const before = position.options.publications
+  if (before.length !== request.publications.length || before.some((name) => !request.publications.includes(name))) {
+    throw new WalwireError('checkpoint_publications', {
+      what: `the checkpoint ${request.checkpoint} is of other publications`,
+      why: `it follows ${before.join(', ')}, and this run would follow ${request.publications.join(', ')}, whose rows were not copied`,
+      hint: 'give the same publications as before, or begin anew with another slot, checkpoint and output',
+    })
+  }
+  if (position.phase !== 'stream') return { start: position, outputLength: 0, finished: false }
+  if (output !== null && (outputSize ?? 0) < output.length) {
+    throw new WalwireError('output_shorter', {
+      what: `the output ${output.path} is shorter than its checkpoint says`,
+      why: `it has ${outputSize ?? 0} bytes, and the checkpoint ${request.checkpoint} covers ${output.length}`,
+      hint: 'restore the output; or begin anew: remove the checkpoint, empty the output, and drop the slot',
+    })
+  }
+  return { start: position, outputLength: output?.length ?? 0, finished: request.snapshot === 'only' }
+}
