@@ -5,7 +5,6 @@ import { expect, test } from 'vitest'
 import type { CatalogType } from '../../src/decoder/types/registry.ts'
 import { Connection } from '../../src/protocol/connection/connection.ts'
 import { resolveConnection } from '../../src/protocol/connection/resolve-connection.ts'
-import { backendTag } from '../../src/protocol/messages/backend.ts'
 import { parseLsn } from '../../src/protocol/messages/lsn.ts'
 import { quoteLiteral } from '../../src/protocol/messages/quote.ts'
 import {
@@ -16,6 +15,7 @@ import {
   startReplicationCommand,
 } from '../../src/protocol/messages/replication-commands.ts'
 import { decodeReplication, encodeStandbyStatusUpdate } from '../../src/protocol/messages/replication-messages.ts'
+import { backendTag } from '../../src/protocol/messages/tags.ts'
 import { queryRows } from '../../src/replication/catalog/queryable.ts'
 import { readTypes } from '../../src/replication/catalog/type-catalog.ts'
 import { bootServer, type TestServer } from '../../test/server/index.ts'

@@ -5,9 +5,9 @@ import {
   unauthenticated,
 } from '../../src/protocol/connection/authentication.ts'
 import { saslprep } from '../../src/protocol/connection/saslprep.ts'
-import { readAuthentication } from '../../src/protocol/messages/authentication-messages.ts'
-import { backendTag } from '../../src/protocol/messages/backend.ts'
+import { decodeAuthentication } from '../../src/protocol/messages/authentication-messages.ts'
 import { Reader } from '../../src/protocol/messages/reader.ts'
+import { backendTag } from '../../src/protocol/messages/tags.ts'
 import { type Frame, framesOf, growFrames, mutateFrames, streamOf } from '../frames.ts'
 import { withInt32 } from '../mutate.ts'
 import { demand, type Target } from '../target.ts'
@@ -44,7 +44,7 @@ export const scramTarget: Target = {
     let proven = ''
     for (const { tag, body } of framesOf(input).frames) {
       if (tag !== backendTag.Authentication) continue
-      const message = readAuthentication(new Reader(body, 0, body.length, 'Authentication'))
+      const message = decodeAuthentication(new Reader(body, 0, body.length, 'Authentication'))
       if (message.type === 'AuthenticationSASLContinue') {
         const iterations = /,i=(\d+)/.exec(message.data)?.[1]
         if (iterations !== undefined && Number(iterations) > mostIterations) return

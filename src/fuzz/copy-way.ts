@@ -4,7 +4,7 @@ import { Cursor, type Field, type RowReader, rowReader } from '../decoder/row-re
 import { sliceUtf8 } from '../decoder/text.ts'
 import { int4Codec } from '../decoder/types/integer.ts'
 import type { Connection } from '../protocol/connection/connection.ts'
-import { backendTag } from '../protocol/messages/backend.ts'
+import { backendTag } from '../protocol/messages/tags.ts'
 import type { TriedColumn, TriedTable } from './tables.ts'
 
 /** The values of a table's columns, by the number of their row. */

@@ -2,7 +2,6 @@ import { PgoutputDecoder, type PgoutputSink } from '../decoder/pgoutput.ts'
 import type { Row } from '../decoder/relation.ts'
 import type { TypeRegistry } from '../decoder/types/registry.ts'
 import type { Connection } from '../protocol/connection/connection.ts'
-import { backendTag } from '../protocol/messages/backend.ts'
 import type { Lsn } from '../protocol/messages/lsn.ts'
 import { Reader } from '../protocol/messages/reader.ts'
 import { startReplicationCommand } from '../protocol/messages/replication-commands.ts'
@@ -12,6 +11,7 @@ import {
   replicationTag,
   xLogDataLayout,
 } from '../protocol/messages/replication-messages.ts'
+import { backendTag } from '../protocol/messages/tags.ts'
 import type { Logger } from '../replication/logger.ts'
 import { createSlot } from '../replication/slot/slot-creation.ts'
 import type { Columns } from './copy-way.ts'

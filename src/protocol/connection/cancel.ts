@@ -1,5 +1,5 @@
-import type { BackendKeyData } from '../messages/backend.ts'
 import { WalwireError } from '../messages/errors.ts'
+import type { BackendKeyData } from '../messages/session-messages.ts'
 import { withinLimits } from './attempt.ts'
 import type { ResolvedConnection } from './connection-options.ts'
 import { cancelRequest } from './frontend.ts'

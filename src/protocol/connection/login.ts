@@ -1,6 +1,7 @@
 import type { AuthenticationMessage } from '../messages/authentication-messages.ts'
-import type { BackendKeyData, BackendMessage } from '../messages/backend.ts'
+import type { BackendMessage } from '../messages/backend.ts'
 import { ProtocolError } from '../messages/errors.ts'
+import type { BackendKeyData } from '../messages/session-messages.ts'
 import type { Attempt } from './attempt.ts'
 import { authenticate, unauthenticated } from './authentication.ts'
 import { serverEndPoint } from './channel-binding.ts'

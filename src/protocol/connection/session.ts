@@ -1,9 +1,10 @@
 import type { Duplex } from 'node:stream'
-import { type BackendMessage, backendTag, decodeBackend } from '../messages/backend.ts'
+import { type BackendMessage, decodeBackend } from '../messages/backend.ts'
 import type { ErrorFields } from '../messages/error-fields.ts'
 import { ProtocolError, WalwireError } from '../messages/errors.ts'
 import { type Framer, longestMessage } from '../messages/framer.ts'
 import { isFatal, serverError } from '../messages/server-error.ts'
+import { backendTag } from '../messages/tags.ts'
 import { ReadAhead } from './read-ahead.ts'
 import { tlsFailed } from './tls.ts'
 

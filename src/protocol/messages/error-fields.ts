@@ -1,4 +1,5 @@
 import type { Reader } from './reader.ts'
+import { refuse, type Writer } from './writer.ts'
 
 /**
  * What the server says in an ErrorResponse or a NoticeResponse, named as in the documentation.
@@ -43,20 +44,56 @@ export interface ErrorFields {
   readonly line: string | undefined
   /** `R`: the server's function. */
   readonly routine: string | undefined
+  /** Fields of other types, in the order in which they came. */
+  readonly others?: readonly ErrorField[] | undefined
 }
 
+/** A field whose type has no name here. */
+export interface ErrorField {
+  /** One byte, as a character. */
+  readonly fieldType: string
+  readonly value: string
+}
+
+/** By the letter on the wire, in the order in which a server sends them (PG18: elog.c send_message_to_frontend). */
+const names = {
+  S: 'severity',
+  V: 'severityNonlocalized',
+  C: 'code',
+  M: 'message',
+  D: 'detail',
+  H: 'hint',
+  W: 'where',
+  s: 'schema',
+  t: 'table',
+  c: 'column',
+  d: 'dataType',
+  n: 'constraint',
+  P: 'position',
+  p: 'internalPosition',
+  q: 'internalQuery',
+  F: 'file',
+  L: 'line',
+  R: 'routine',
+} as const satisfies Record<string, keyof ErrorFields>
+
 /**
- * `Byte1 field type, String value` until a zero byte. Unknown types are skipped, as the documentation asks for.
+ * `Byte1 field type, String value` until a zero byte. Types that are not known are kept, since the documentation asks for
+ * not minding them, and they may say something to who reads on.
  *
  * The text is read without insisting on UTF-8: an error from before the encoding was agreed on comes in the server's
  * own, and half a message says more than a complaint about its bytes.
  */
 export function readErrorFields(reader: Reader): ErrorFields {
   const fields = new Map<string, string>()
+  const others: ErrorField[] = []
   for (;;) {
     const type = reader.uint8('field type')
     if (type === 0) break
-    fields.set(String.fromCharCode(type), reader.lossyCstring('field value'))
+    const fieldType = String.fromCharCode(type)
+    const value = reader.lossyCstring('field value')
+    if (Object.hasOwn(names, fieldType)) fields.set(fieldType, value)
+    else others.push({ fieldType, value })
   }
   reader.finish()
   return {
@@ -78,5 +115,22 @@ export function readErrorFields(reader: Reader): ErrorFields {
     file: fields.get('F'),
     line: fields.get('L'),
     routine: fields.get('R'),
+    ...(others.length === 0 ? undefined : { others }),
   }
+}
+
+/** In the order in which a server sends them, those that are not known last. */
+export function writeErrorFields(writer: Writer, fields: ErrorFields): void {
+  for (const [fieldType, name] of Object.entries(names)) {
+    const value = fields[name]
+    if (value !== undefined) writer.tag(fieldType).cstring(value, `the ${name}`)
+  }
+  for (const { fieldType, value } of fields.others ?? []) {
+    const code = fieldType.charCodeAt(0)
+    if (fieldType.length !== 1 || code === 0 || code > 0xff || Object.hasOwn(names, fieldType)) {
+      refuse(`${JSON.stringify(fieldType)} cannot be the type of another field, which is one byte`)
+    }
+    writer.uint8(code).cstring(value, 'the value of a field')
+  }
+  writer.uint8(0)
 }

@@ -1,7 +1,18 @@
 import { highHalfOf, lowHalfOf } from './big-endian.ts'
+import { WalwireError } from './errors.ts'
 import type { Lsn } from './lsn.ts'
 
 const utf8 = new TextEncoder()
+const halfPair = /\p{Surrogate}/u
+
+/** @throws {WalwireError} `bad_option`, without the text, which may be a password */
+export function refuse(why: string): never {
+  throw new WalwireError('bad_option', {
+    what: 'a message cannot be written',
+    why,
+    hint: 'change what is to be sent',
+  })
+}
 
 /**
  * Writes the fields of one message in wire order (big-endian throughout): the counterpart of `Reader`.
@@ -60,9 +71,46 @@ export class Writer {
     return this
   }
 
-  /** A NUL-terminated string; the caller made sure that it holds no NUL. */
-  cstring(value: string): this {
-    return this.bytes(utf8.encode(value)).uint8(0)
+  /**
+   * A NUL-terminated string.
+   *
+   * @throws {WalwireError} `bad_option` for one with a zero byte: it would end there, and the rest stand where the next
+   * field or message is read
+   */
+  cstring(value: string, field = 'a string'): this {
+    if (value.includes('\0')) refuse(`${field} contains a zero byte, which ends a string in the protocol`)
+    return this.string(value, field).uint8(0)
+  }
+
+  /**
+   * The bytes of a string, with nothing around them.
+   *
+   * @throws {WalwireError} `bad_option` for what UTF-8 cannot hold: half of a surrogate pair would become another character
+   */
+  string(value: string, field = 'a string'): this {
+    if (halfPair.test(value)) refuse(`${field} contains half of a surrogate pair`)
+    return this.bytes(utf8.encode(value))
+  }
+
+  /**
+   * An Int16 that says how many elements follow.
+   *
+   * @param most how many the other side can read: 65,535 where it takes the number as unsigned
+   * @throws {WalwireError} `bad_option` for more than that
+   */
+  count(value: number, field: string, most: 0x7fff | 0xffff = 0x7fff): this {
+    if (value > most) refuse(`${field} is ${value}, and at most ${most} can be sent`)
+    return this.int16(value)
+  }
+
+  /** Overwrites what {@link int32} wrote: a length that is known only when everything behind it stands. */
+  int32At(at: number, value: number): this {
+    this.#bytes.set(new Writer(4).int32(value).finish(), at)
+    return this
+  }
+
+  get length(): number {
+    return this.#length
   }
 
   /** What was written: a view of the writer's own memory, which is not to be used after that. */

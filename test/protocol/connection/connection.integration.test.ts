@@ -1,7 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { Connection } from '../../../src/protocol/connection/connection.ts'
-import { backendTag } from '../../../src/protocol/messages/backend.ts'
 import { quoteIdentifier, quoteLiteral } from '../../../src/protocol/messages/quote.ts'
 import {
   createSlotCommand,
@@ -18,6 +17,7 @@ import {
   encodeStandbyStatusUpdate,
   type ReplicationMessage,
 } from '../../../src/protocol/messages/replication-messages.ts'
+import { backendTag } from '../../../src/protocol/messages/tags.ts'
 import { sharedServer, testVersions } from '../../server/index.ts'
 import { open, runOnce, value } from './real.ts'
 

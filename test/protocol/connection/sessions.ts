@@ -1,5 +1,5 @@
 import type { Connection, OpenOptions } from '../../../src/protocol/connection/connection.ts'
-import { backendTag } from '../../../src/protocol/messages/backend.ts'
+import { backendTag } from '../../../src/protocol/messages/tags.ts'
 import { openOver, openTo } from './connecting.ts'
 import { fakeServer, type Peer } from './fake-server.ts'
 

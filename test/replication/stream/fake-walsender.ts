@@ -7,7 +7,6 @@ import {
   type RelationMessage,
 } from '../../../src/decoder/messages.ts'
 import type { ConnectionOptions } from '../../../src/protocol/connection/connection-options.ts'
-import { backendTag } from '../../../src/protocol/messages/backend.ts'
 import { Framer } from '../../../src/protocol/messages/framer.ts'
 import { formatLsn, type Lsn } from '../../../src/protocol/messages/lsn.ts'
 import { Reader } from '../../../src/protocol/messages/reader.ts'
@@ -17,6 +16,7 @@ import {
   readStandbyStatusUpdate,
   type StandbyStatusUpdate,
 } from '../../../src/protocol/messages/replication-messages.ts'
+import { backendTag } from '../../../src/protocol/messages/tags.ts'
 import { Writer } from '../../../src/protocol/messages/writer.ts'
 
 /** What a {@link FakeServer} says of itself. */
