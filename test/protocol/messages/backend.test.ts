@@ -55,6 +55,10 @@ const field = fc
 /** One of every kind that pg-protocol knows, as bytes. */
 const encoded: fc.Arbitrary<Uint8Array> = fc.oneof(
   fc.constantFrom(message('R', 0), message('R', 3), message('c'), message('I')),
+  fc.constantFrom('1', '2', '3', 'n', 's').map((tag) => message(tag)),
+  fc
+    .array(oid, { maxLength: 5 })
+    .map((types) => message('t', int16(types.length), ...types.map((type) => int32(type | 0)))),
   fc.uint8Array({ minLength: 4, maxLength: 4 }).map((salt) => message('R', 5, salt)),
   fc
     .array(
@@ -117,11 +121,23 @@ function inTheirNames(ours: BackendMessage): object {
       const fields = ours.values.map((value) => (value === null ? null : Buffer.from(value).toString('utf8')))
       return { name: 'dataRow', fields, fieldCount: fields.length }
     }
+    case 'BindComplete':
+    case 'CloseComplete':
+    case 'NoData':
+    case 'ParseComplete':
+    case 'PortalSuspended':
+      return { name: `${ours.type.charAt(0).toLowerCase()}${ours.type.slice(1)}` }
+    case 'ParameterDescription':
+      return {
+        name: 'parameterDescription',
+        parameterCount: ours.parameterTypeOids.length,
+        dataTypeIDs: ours.parameterTypeOids,
+      }
     case 'EmptyQueryResponse':
       return { name: 'emptyQuery' }
     case 'ErrorResponse':
     case 'NoticeResponse': {
-      const { severityNonlocalized, ...fields } = ours.fields
+      const { severityNonlocalized, others, ...fields } = ours.fields
       return { name: ours.type === 'ErrorResponse' ? 'error' : 'notice', ...fields }
     }
     case 'NotificationResponse':
