@@ -76,6 +76,9 @@ function apply(tx, event) {
     case 'snapshot-begin':
       // a copy that did not come to its end begins again
       return event.mode === 'replace' ? tx`TRUNCATE ${tx(event.table)}` : undefined
+    case 'table-left':
+      // it was dropped or left the publication while tables were copied: the copy of it would stay for ever
+      return tx`TRUNCATE ${tx(event.table)}`
     case 'insert':
       return tx`INSERT INTO ${tx(event.table)} ${tx(event.new)}`
     case 'update': {

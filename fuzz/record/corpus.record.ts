@@ -18,6 +18,7 @@ import { decodeReplication, encodeStandbyStatusUpdate } from '../../src/protocol
 import { backendTag } from '../../src/protocol/messages/tags.ts'
 import { queryRows } from '../../src/replication/catalog/queryable.ts'
 import { readTypes } from '../../src/replication/catalog/type-catalog.ts'
+import { CopyOut } from '../../src/replication/snapshot/copy-out.ts'
 import { bootServer, type TestServer } from '../../test/server/index.ts'
 import { fuzzFolder } from '../corpus.ts'
 import { type Frame, streamOf } from '../frames.ts'
@@ -169,15 +170,10 @@ async function recordSession(url: string): Promise<Uint8Array> {
   await ask('SELECT * FROM nowhere')
   await ask(`INSERT INTO parts VALUES (99, 'no partition')`)
   await ask(`SET application_name TO 'recorded'`)
-  for (const format of ['text', 'binary']) {
-    await session.copy(`COPY (SELECT n, 'row ' || n, NULL FROM generate_series(1, 3) n) TO STDOUT (FORMAT ${format})`)
-    for (let isOver = false; !isOver; ) {
-      while (!isOver && session.framer.next()) {
-        if (session.framer.tag !== backendTag.CopyData) isOver = session.sideMessage() === 'done'
-      }
-      if (!isOver) await session.more()
-    }
-    await session.endCopy()
+  for (const format of ['text', 'binary'] as const) {
+    const sql = `COPY (SELECT n, 'row ' || n, NULL FROM generate_series(1, 3) n) TO STDOUT`
+    const copy = await CopyOut.begin(session, sql, format)
+    await copy.pull(() => false)
   }
   session.destroy()
   return new Uint8Array(Buffer.concat(heard))

@@ -1,10 +1,10 @@
-import { copyBinaryLayout, isCopyTrailer, skipCopyHeader } from '../decoder/copy-binary.ts'
+import { copyBinaryLayout } from '../decoder/copy-binary.ts'
 import { copyTextLayout } from '../decoder/copy-text.ts'
 import { Cursor, type Field, type RowReader, rowReader } from '../decoder/row-reader.ts'
 import { sliceUtf8 } from '../decoder/text.ts'
 import { int4Codec } from '../decoder/types/integer.ts'
 import type { Connection } from '../protocol/connection/connection.ts'
-import { backendTag } from '../protocol/messages/tags.ts'
+import { type CopyFormat, CopyOut } from '../replication/snapshot/copy-out.ts'
 import type { TriedColumn, TriedTable } from './tables.ts'
 
 /** The values of a table's columns, by the number of their row. */
@@ -48,32 +48,19 @@ async function copy(
   connection: Connection,
   table: TriedTable,
   readers: readonly RowReader[],
-  format: 'text' | 'binary',
+  format: CopyFormat,
 ): Promise<Columns[]> {
   const names = table.columns.map(({ name }) => name)
   const read = readers.map((readRow) => ({ readRow, columns: names.map((): unknown[] => []) }))
-  const { framer } = connection
-  await connection.copy(
-    `COPY public.${table.name} (${['row_number', ...names].join(', ')}) TO STDOUT (FORMAT ${format})`,
-  )
-  let begun = format === 'text'
-  for (;;) {
-    while (framer.next()) {
-      if (framer.tag !== backendTag.CopyData) {
-        if (connection.sideMessage() === 'handled') continue
-        await connection.endCopy()
-        return read.map(({ columns }) => columns)
-      }
-      const { bytes, end } = framer
-      const start = begun ? framer.start : skipCopyHeader(bytes, framer.start, end)
-      begun = true
-      if (format === 'binary' && (start === end || isCopyTrailer(bytes, start, end))) continue
-      for (const { readRow, columns } of read) {
-        const row = readRow(bytes, start, end)
-        const at = Number(row.row_number)
-        for (const [index, name] of names.entries()) columns[index]![at] = row[name]
-      }
+  const sql = `COPY public.${table.name} (${['row_number', ...names].join(', ')}) TO STDOUT`
+  const rows = await CopyOut.begin(connection, sql, format)
+  await rows.pull((bytes, start, end) => {
+    for (const { readRow, columns } of read) {
+      const row = readRow(bytes, start, end)
+      const at = Number(row.row_number)
+      for (const [index, name] of names.entries()) columns[index]![at] = row[name]
     }
-    if (!(await connection.more())) throw await connection.ended
-  }
+    return false
+  })
+  return read.map(({ columns }) => columns)
 }

@@ -98,6 +98,25 @@ export interface RelationEvent<Table extends string = string> {
   readonly change: RelationChange | null
 }
 
+/**
+ * A table's name stands for nothing any more: discard all that you have of it. Known from the catalog and not from the
+ * stream, so it has no transaction, and may come again after a restart.
+ */
+export interface TableLeftEvent<Table extends string = string> {
+  readonly kind: 'table-left'
+  readonly table: Table
+  /** As it was announced last; without columns where that was in an earlier run. */
+  readonly relation: Relation
+  /** The LSN of the snapshot that does not have it. */
+  readonly lsn: Lsn
+  /**
+   * - `dropped`: there is no table of that name any more; it was dropped, or renamed.
+   * - `removed`: there is one, and the publications do not have it.
+   * - `partition`: its rows come under the name of its root, or of its partitions.
+   */
+  readonly reason: 'dropped' | 'removed' | 'partition'
+}
+
 /** What every change to a row carries. */
 export interface ChangeFields<Table extends string> {
   readonly table: Table
@@ -182,6 +201,7 @@ export type TableEvent<T extends object = AnyTables> = {
     | SnapshotEvent<Table, T[Table]>
     | SnapshotEndEvent<Table>
     | RelationEvent<Table>
+    | TableLeftEvent<Table>
     | InsertEvent<Table, T[Table]>
     | UpdateEvent<Table, T[Table]>
     | DeleteEvent<Table, T[Table]>

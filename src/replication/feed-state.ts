@@ -1,5 +1,6 @@
 import { Progress } from './progress.ts'
 import { SlotOwnership } from './slot/slot-ownership.ts'
+import { HeldTables } from './snapshot/held-tables.ts'
 import { AnnouncedRelations } from './stream/announced-relations.ts'
 
 /**
@@ -11,6 +12,8 @@ export class FeedState {
   readonly progress = new Progress()
   /** The schema of each table as the consumer was last told. */
   readonly announced = new AnnouncedRelations()
+  /** What the consumer may have of tables whose copy came to nothing. */
+  readonly held = new HeldTables()
   /** What was logged and is not to be logged again. */
   readonly said = new Set<string>()
   /** Who drops the slot. */

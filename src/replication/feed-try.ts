@@ -12,6 +12,7 @@ import { findPublications, readPublications } from './publication/publication.ts
 import { dropSlot, readSlot } from './slot/slot.ts'
 import { type CreatedSlot, createSlot } from './slot/slot-creation.ts'
 import { Copying } from './snapshot/copying.ts'
+import { heldBefore } from './snapshot/held-tables.ts'
 import { inTurn, type Source, single } from './source.ts'
 import { planStart, type StartPlan } from './start.ts'
 import { Following } from './stream/following.ts'
@@ -140,16 +141,16 @@ export class FeedTry implements Source {
 
   /** A feed that has no slot yet, or one that is to be made anew. */
   #begin(plan: Exclude<StartPlan, { kind: 'continue' }>): Source {
-    const { slot, snapshot } = this.#settings
+    const { slot, snapshot, start } = this.#settings
     const { position } = plan
     const stages: (() => Promise<Source>)[] = []
     // Stored before the slot is made, it tells a later run that the slot is a leftover of this one.
     if (plan.kind === 'create') stages.push(async () => single({ events: [], position, atCommit: true }))
     const dropFirst = plan.kind === 'remake' && plan.dropSlot
-    const replaced = plan.kind === 'remake' && plan.mode === 'replace' ? 'all' : new Set<number>()
+    if (plan.kind === 'remake') this.#state.held.addEarlier(heldBefore(start))
     stages.push(async () => {
       if (dropFirst) await dropSlot(this.#connections.ordinary, slot, { deadlineMs: leftoverDeadlineMs })
-      return snapshot === 'never' ? this.#skipCopy(position) : this.#copy(position, replaced)
+      return snapshot === 'never' ? this.#skipCopy(position) : this.#copy(position)
     })
     if (snapshot !== 'only') {
       stages.push(async () => {
@@ -165,7 +166,7 @@ export class FeedTry implements Source {
     return single({ events: [], position: streamPosition(position, consistentPoint), atCommit: true })
   }
 
-  #copy(position: Position, replaced: Set<number> | 'all'): Source {
+  #copy(position: Position): Source {
     this.#copying = new Copying({
       settings: this.#settings,
       state: this.#state,
@@ -174,7 +175,6 @@ export class FeedTry implements Source {
       signal: this.#signal,
       makeSlot: () => this.#makeSlot('export'),
       basePosition: (consistentPoint) => streamPosition(position, consistentPoint),
-      replaced,
     })
     return this.#copying
   }

@@ -87,6 +87,8 @@ function lineOf(event: Event<Tables>): string {
     }
     case 'snapshot-end':
       return `${head(event)}${tableName(event.relation)},"rows":${event.rows}}`
+    case 'table-left':
+      return `${head(event)}${tableName(event.relation)},"reason":"${event.reason}"}`
     case 'relation': {
       const { oid, columns, replicaIdentity } = event.relation
       const tx = event.tx === undefined ? '' : inTransaction(event.tx)

@@ -26,10 +26,11 @@ export type StartPlan =
       readonly position: Position
     }
   | {
-      /** An earlier run was cut off before its stream: drop its slot where it left one, and make the slot at once. */
+      /**
+       * An earlier run was cut off before its stream: drop its slot where it left one, and make the slot at once. It may
+       * have delivered rows, also where `new` was stored last.
+       */
       readonly kind: 'remake'
-      /** `replace` when rows may have been delivered. */
-      readonly mode: 'initial' | 'replace'
       readonly dropSlot: boolean
       readonly position: Position
     }
@@ -148,8 +149,7 @@ function planRemake(
   slot: SlotFacts | undefined,
   { phase }: Position,
 ): StartPlan {
-  const mode = phase === 'snapshot' ? 'replace' : 'initial'
-  if (mode === 'replace' && request.snapshot === 'never') {
+  if (phase === 'snapshot' && request.snapshot === 'never') {
     throw new WalwireError('bad_option', {
       what: "snapshot: 'never' cannot continue this position",
       why: 'it stands in the middle of a snapshot, whose other rows would never come',
@@ -158,7 +158,7 @@ function planRemake(
     })
   }
   if (slot !== undefined) checkSlotIsLeftover(slot, server)
-  return { kind: 'remake', mode, dropSlot: slot !== undefined, position: newPosition(request, server) }
+  return { kind: 'remake', dropSlot: slot !== undefined, position: newPosition(request, server) }
 }
 
 function checkOptionsToContinue({ temporary, snapshot, slotName }: StartRequest, start: string): void {

@@ -109,6 +109,9 @@ export async function everyKindIsKnown(): Promise<void> {
         case 'snapshot-end':
           expectTypeOf(event.rows).toEqualTypeOf<number>()
           break
+        case 'table-left':
+          expectTypeOf(event.reason).toEqualTypeOf<'dropped' | 'removed' | 'partition'>()
+          break
         case 'begin':
         case 'commit':
           expectTypeOf(event.tx.commitTime).toEqualTypeOf<bigint>()

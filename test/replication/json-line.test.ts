@@ -83,6 +83,12 @@ describe('each kind of event', () => {
         `{"kind":"snapshot","lsn":"0/10",${named},"new":{"id":"5","note":"a"}}`,
       ],
     ],
+    'table-left': [
+      [
+        { kind: 'table-left', table: 'public.orders', relation: orders, lsn: 0x10n, reason: 'dropped' },
+        `{"kind":"table-left","lsn":"0/10",${named},"reason":"dropped"}`,
+      ],
+    ],
     'snapshot-end': [
       [
         { kind: 'snapshot-end', table: 'public.orders', relation: orders, lsn: 0x10n, rows: 12 },

@@ -123,17 +123,17 @@ describe('a run that was cut off before its stream', () => {
   const fresh: Position = { ...position, phase: 'new' }
   const copying: Position = { ...position, phase: 'snapshot', lsn: '0/400' }
 
-  test.each<[string, Position, Partial<SlotFacts> | undefined, 'initial' | 'replace', boolean]>([
-    ['before its slot was made', fresh, undefined, 'initial', false],
-    ['after its slot was made', fresh, {}, 'initial', true],
-    ['in the snapshot', copying, {}, 'replace', true],
-    ['in the snapshot, its slot dropped at its end', copying, undefined, 'replace', false],
+  test.each<[string, Position, Partial<SlotFacts> | undefined, boolean]>([
+    ['before its slot was made', fresh, undefined, false],
+    ['after its slot was made', fresh, {}, true],
+    ['in the snapshot', copying, {}, true],
+    ['in the snapshot, its slot dropped at its end', copying, undefined, false],
     // killed between making the slot anew and the first position of the new snapshot
-    ['in the snapshot, whose slot was made anew since', copying, { confirmedFlush: 0x900n }, 'replace', true],
-    ['with a slot that was invalidated since', fresh, { walStatus: 'lost', confirmedFlush: 0x500n }, 'initial', true],
-  ])('begins again: %s', (_when, start, found, mode, dropSlot) => {
+    ['in the snapshot, whose slot was made anew since', copying, { confirmedFlush: 0x900n }, true],
+    ['with a slot that was invalidated since', fresh, { walStatus: 'lost', confirmedFlush: 0x500n }, true],
+  ])('begins again: %s', (_when, start, found, dropSlot) => {
     const planned = plan({ request: { start }, slot: found })
-    expect(planned).toMatchObject({ kind: 'remake', mode, dropSlot, position: { phase: 'new', lsn: '0/1000' } })
+    expect(planned).toMatchObject({ kind: 'remake', dropSlot, position: { phase: 'new', lsn: '0/1000' } })
     expect(planned.position).not.toHaveProperty('consistentPoint')
   })
 

@@ -6,7 +6,7 @@ import { cell, flow } from './flow.ts'
 import { durationText, plural } from './quantities.ts'
 import { deletePieces, insertPieces, type RowPieces, updatePieces } from './row-pieces.ts'
 import { schemaPieces } from './schema-pieces.ts'
-import { copiedLine, copyingLine } from './snapshot-lines.ts'
+import { copiedLine, copyingLine, tableLeftLine } from './snapshot-lines.ts'
 import { SnapshotProgress } from './snapshot-progress.ts'
 import { clipSpans, renderSpans, type Span, type Style } from './spans.ts'
 import { tableName } from './table-name.ts'
@@ -118,6 +118,8 @@ export class PrettyPrinter {
           pieces: schemaPieces(event.change),
           extra: [],
         })
+      case 'table-left':
+        return [tableLeftLine(this.#name(event.relation), event.reason)]
       case 'insert':
         return this.#row('insert', event, insertPieces(event, this.#valueCells))
       case 'update':

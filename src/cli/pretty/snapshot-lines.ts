@@ -1,3 +1,4 @@
+import type { TableLeftEvent } from '../../replication/events.ts'
 import { countText, durationText, plural } from './quantities.ts'
 import type { TableProgress } from './snapshot-progress.ts'
 import { clipSpans, type Span, widthOf } from './spans.ts'
@@ -47,5 +48,20 @@ export function copiedLine(progress: TableProgress, nameCells: number): readonly
     { text: ` ${name.padEnd(nameCells)}`, style: 'table' },
     { text: `  ${plural(rows, 'row')} in ${durationText(elapsedMs)}` },
     ...(rate === undefined ? [] : [{ text: `, ${countText(Math.round(rate))}/s`, style: 'faint' } as const]),
+  ]
+}
+
+const leftBecause: Readonly<Record<TableLeftEvent['reason'], string>> = {
+  dropped: 'there is no such table any more',
+  removed: 'it is not published any more',
+  partition: 'its rows come under another name',
+}
+
+/** The line that says that what came of a table is to be forgotten. */
+export function tableLeftLine(name: string, reason: TableLeftEvent['reason']): readonly Span[] {
+  return [
+    { text: 'left    ', style: 'snapshot' },
+    { text: ` ${name}`, style: 'table' },
+    { text: `  ${leftBecause[reason]}: what came of it before is void` },
   ]
 }

@@ -7,7 +7,7 @@ import type { BackendKeyData } from '../messages/session-messages.ts'
 import { withinLimits } from './attempt.ts'
 import { requestCancel } from './cancel.ts'
 import type { ResolvedConnection } from './connection-options.ts'
-import { copyDoneMessage, terminateMessage } from './frontend.ts'
+import { copyDoneMessage, flushMessage, terminateMessage } from './frontend.ts'
 import { logIn } from './login.ts'
 import { openStream } from './open-stream.ts'
 import { Session } from './session.ts'
@@ -250,6 +250,14 @@ export class Connection {
    */
   write(bytes: Uint8Array): void {
     this.#session.write(bytes)
+  }
+
+  /**
+   * Sends what the server takes at any time and answers with nothing, so that something in between sees that the
+   * connection is in use. Also in the middle of a copy, which a query would have to wait for.
+   */
+  nudge(): void {
+    this.write(flushMessage())
   }
 
   /**

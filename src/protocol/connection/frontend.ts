@@ -49,6 +49,11 @@ export function queryMessage(sql: string): Uint8Array {
   return serialize.query(sql)
 }
 
+/** `Flush`: asks for what is ready to be sent, which outside of the extended protocol is nothing. */
+export function flushMessage(): Uint8Array {
+  return serialize.flush()
+}
+
 /** `CopyDone` */
 export function copyDoneMessage(): Uint8Array {
   return serialize.copyDone()

@@ -64,6 +64,7 @@ export const errorCodes = {
   invalid_text: { retryable: false },
   types_failed: { retryable: false },
   snapshot_unstable: { retryable: true },
+  locks_exhausted: { retryable: true },
   // delivering, and the file destination
   drain_timeout: { retryable: true },
   checkpoint_start: { retryable: false },

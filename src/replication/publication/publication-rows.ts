@@ -29,7 +29,6 @@ export interface CandidateTable {
   /** `relnatts`: the columns that it ever had. */
   readonly attributeCount: number
   readonly estimatedRows: number
-  readonly bytes: number
 }
 
 /** A row of pg_publication_rel (a table) or of pg_publication_namespace (a schema). */
@@ -39,6 +38,6 @@ export interface Membership {
   readonly schema: number | undefined
   /** The column list as attribute numbers; undefined where there is none. */
   readonly attributes: readonly number[] | undefined
-  /** The row filter as SQL; undefined where there is none. */
-  readonly filter: string | undefined
+  /** Whether it has a row filter. */
+  readonly filtered: boolean
 }

@@ -89,7 +89,8 @@ function isPublished(
 }
 
 /**
- * The condition that rows of a table meet to be published: any of the filters; null where one publication has none.
+ * The publications whose row filters decide which rows of a table are published: any of them lets a row pass. None where
+ * one publication has no filter for it.
  *
  * @see PG18: pgoutput.c pgoutput_row_filter_init. For the initial copy the server's own subscriber does not ask either
  * which of insert, update and delete a publication publishes (tablesync.c fetch_remote_table_info).
@@ -98,12 +99,12 @@ export function publishedRows(
   table: CandidateTable,
   publications: readonly Publication[],
   entries: PublicationEntries,
-): string | null {
-  const filters = new Set<string>()
-  for (const publication of publications) {
-    const filter = entries.ofTable(publication, table)?.filter
-    if (publication.allTables || entries.hasSchema(publication, table) || filter === undefined) return null
-    filters.add(filter)
-  }
-  return filters.size === 0 ? null : [...filters].map((filter) => `(${filter})`).join(' OR ')
+): readonly number[] {
+  const takesAll = publications.some(
+    (publication) =>
+      publication.allTables ||
+      entries.hasSchema(publication, table) ||
+      entries.ofTable(publication, table)?.filtered !== true,
+  )
+  return takesAll ? [] : publications.map(({ oid }) => oid)
 }

@@ -3,7 +3,6 @@ import type { Column, Relation } from '../../decoder/relation.ts'
 import { WalwireError } from '../../protocol/messages/errors.ts'
 import { quoteIdentifier, quoteLiteral } from '../../protocol/messages/quote.ts'
 import { type Queryable, queryRows, type TextRow } from '../catalog/queryable.ts'
-import { copyCommand } from './copy-command.ts'
 import { PublicationEntries } from './publication-entries.ts'
 import { membersOf } from './publication-members.ts'
 import type { CandidateTable, Membership, Publication } from './publication-rows.ts'
@@ -14,16 +13,18 @@ export interface PublishedTable {
   readonly oid: number
   /** The columns are exactly those of the stream's Relation message. */
   readonly relation: Relation
-  /** The condition on the rows, as SQL; null where all rows are published. */
-  readonly rowFilter: string | null
+  /** OIDs of the publications whose row filters it has, any of which lets a row pass; none where all rows are published. */
+  readonly filteredBy: readonly number[]
   /** The rows are in its partitions, and come in the stream under this table's name (`publish_via_partition_root`). */
   readonly partitioned: boolean
+  /** The tables that hold the rows: itself, or the partitions at the ends of its tree. */
+  readonly leaves: readonly CandidateTable[]
+  /** Some of the partitions are never published (foreign or unlogged), so the copy must leave them out. */
+  readonly unpublishedLeaves: boolean
+  /** Some of its columns are generated. */
+  readonly hasGenerated: boolean
   /** The planner's estimate, -1 where no part of the table was ever analysed. */
   readonly estimatedRows: number
-  /** On disk without indexes; a table that somebody has locked against reading is given by its last analysis. */
-  readonly estimatedBytes: number
-  /** `COPY … TO STDOUT` in text format, with the columns in the relation's order. */
-  readonly copySql: string
 }
 
 /**
@@ -31,7 +32,8 @@ export interface PublishedTable {
  * can speak of, ordered by schema and name.
  *
  * It follows what pgoutput does with each change and not `pg_publication_tables`, whose rules differ when several
- * publications treat partitions differently. No table is locked.
+ * publications treat partitions differently. No table is opened: that would wait for whoever holds it in ACCESS
+ * EXCLUSIVE mode, and for whoever waits for that. What needs it is read when a table is copied, {@link readTableCopy}.
  *
  * @param version as `server_version_num`
  * @throws {WalwireError} `publication_missing` naming those that are; `publication_conflict` when the server would refuse
@@ -53,7 +55,6 @@ export async function readPublications(
   const attributes = parseAttributes(oids.length === 0 ? [] : await queryRows(connection, attributesSql(oids, version)))
   return members.map(({ table, publications: through, leaves, unpublishedLeaves }) => {
     const published = publishedAttributes(table, through, entries, attributes.get(table.oid) ?? [], version)
-    const rowFilter = publishedRows(table, through, entries)
     const relation: Relation = {
       oid: table.oid,
       schema: table.schema,
@@ -66,17 +67,12 @@ export async function readPublications(
     return {
       oid: table.oid,
       relation,
-      rowFilter,
+      filteredBy: publishedRows(table, through, entries),
       partitioned: table.kind === 'p',
+      leaves,
+      unpublishedLeaves,
+      hasGenerated: published.some(({ generated }) => generated !== ''),
       estimatedRows: known.length === 0 ? -1 : known.reduce((sum, leaf) => sum + leaf.estimatedRows, 0),
-      estimatedBytes: leaves.reduce((sum, leaf) => sum + leaf.bytes, 0),
-      copySql: copyCommand({
-        table,
-        columns: published.map(({ name }) => name),
-        rowFilter,
-        hasGenerated: published.some(({ generated }) => generated !== ''),
-        leaves: unpublishedLeaves ? leaves : undefined,
-      }),
     }
   })
 }
@@ -127,21 +123,21 @@ function oidList(oids: readonly number[]): string {
 function membershipsSql(publications: readonly Publication[], version: number): string {
   const oids = oidList(publications.map(({ oid }) => oid))
   if (version < hasFilters) {
-    return `SELECT prpubid, prrelid, NULL, NULL, NULL FROM pg_catalog.pg_publication_rel WHERE prpubid IN (${oids})`
+    return `SELECT prpubid, prrelid, NULL, NULL, false FROM pg_catalog.pg_publication_rel WHERE prpubid IN (${oids})`
   }
-  return `SELECT prpubid, prrelid, NULL, prattrs, pg_get_expr(prqual, prrelid)
+  return `SELECT prpubid, prrelid, NULL, prattrs, prqual IS NOT NULL
       FROM pg_catalog.pg_publication_rel WHERE prpubid IN (${oids})
-    UNION ALL SELECT pnpubid, NULL, pnnspid, NULL, NULL
+    UNION ALL SELECT pnpubid, NULL, pnnspid, NULL, false
       FROM pg_catalog.pg_publication_namespace WHERE pnpubid IN (${oids})`
 }
 
 function parseMemberships(rows: readonly TextRow[]): Membership[] {
-  return rows.map(([publication, table, schema, attributes, filter]) => ({
+  return rows.map(([publication, table, schema, attributes, filtered]) => ({
     publication: Number(publication),
     table: table ? Number(table) : undefined,
     schema: schema ? Number(schema) : undefined,
     attributes: attributes ? attributes.split(' ').map(Number) : undefined,
-    filter: filter ?? undefined,
+    filtered: filtered === 't',
   }))
 }
 
@@ -157,22 +153,15 @@ function candidatesSql(publications: readonly Publication[], version: number): s
   if (publications.some(({ allTables }) => allTables)) {
     chosen.push(`SELECT c.oid FROM pg_catalog.pg_class c WHERE c.relkind IN ('r', 'p')`)
   }
-  // Opening a table for its size waits for whoever holds it in ACCESS EXCLUSIVE mode, which may be for ever.
   return `WITH RECURSIVE candidates(oid) AS (
       (${chosen.join(' UNION ')})
       UNION
       SELECT i.inhrelid FROM candidates
         JOIN pg_catalog.pg_inherits i ON i.inhparent = candidates.oid AND NOT i.inhdetachpending
         JOIN pg_catalog.pg_class p ON p.oid = i.inhrelid AND p.relispartition
-    ), locked AS MATERIALIZED (
-      SELECT DISTINCT relation FROM pg_catalog.pg_locks WHERE mode = 'AccessExclusiveLock' AND granted AND relation IS NOT NULL
     )
     SELECT c.oid, n.oid, n.nspname, c.relname, c.relkind, c.relpersistence, c.relreplident, c.relnatts, parent.inhparent,
-      c.reltuples::float8,
-      CASE WHEN c.relkind <> 'r' THEN 0
-        WHEN EXISTS (SELECT FROM locked WHERE locked.relation = c.oid)
-        THEN c.relpages::bigint * current_setting('block_size')::bigint
-        ELSE coalesce(pg_table_size(c.oid), 0) END
+      c.reltuples::float8
     FROM candidates
       JOIN pg_catalog.pg_class c ON c.oid = candidates.oid
       JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -184,7 +173,7 @@ function candidatesSql(publications: readonly Publication[], version: number): s
 function parseCandidates(rows: readonly TextRow[]): CandidateTable[] {
   return rows.map((row) => {
     const [oid, schemaOid, schema, name, kind, persistence, replicaIdentity, attributeCount] = row
-    const [parent, estimatedRows, bytes] = row.slice(8)
+    const [parent, estimatedRows] = row.slice(8)
     return {
       oid: Number(oid),
       schemaOid: Number(schemaOid),
@@ -196,7 +185,6 @@ function parseCandidates(rows: readonly TextRow[]): CandidateTable[] {
       attributeCount: Number(attributeCount),
       parent: parent ? Number(parent) : undefined,
       estimatedRows: Number(estimatedRows),
-      bytes: Number(bytes),
     }
   })
 }

@@ -1,18 +1,21 @@
-import type { Connection } from '../../protocol/connection/connection.ts'
 import { WalwireError } from '../../protocol/messages/errors.ts'
 import { formatLsn, type Lsn } from '../../protocol/messages/lsn.ts'
-import { quoteLiteral } from '../../protocol/messages/quote.ts'
 import { dropSlotCommand } from '../../protocol/messages/replication-commands.ts'
 import type { Batch } from '../batch.ts'
 import type { KnownTypes } from '../catalog/known-types.ts'
 import type { Connections } from '../connections.ts'
+import type { TableLeftEvent } from '../events.ts'
 import type { FeedState } from '../feed-state.ts'
 import type { FollowSettings } from '../follow-options.ts'
 import type { Position } from '../position.ts'
 import { type PublishedTable, readPublications } from '../publication/publication.ts'
 import type { CreatedSlot } from '../slot/slot-creation.ts'
 import type { Source } from '../source.ts'
-import { Snapshot, TableChanged } from './snapshot.ts'
+import { TableChanged } from './copy-failure.ts'
+import { keepAlive } from './kept-alive.ts'
+import { Snapshot } from './snapshot.ts'
+import { holdSnapshot } from './snapshot-holder.ts'
+import { whyLeft } from './table-left.ts'
 
 /** How often a snapshot is begun before giving up, when tables are changed under it. */
 const maxSnapshotAttempts = 5
@@ -28,15 +31,12 @@ export interface CopyingParts {
   readonly makeSlot: () => Promise<CreatedSlot>
   /** Where the stream begins that follows the copy: at the slot's consistent point. */
   readonly basePosition: (consistentPoint: Lsn) => Position
-  /** By OID: the tables of which the consumer may have rows already. */
-  readonly replaced: Set<number> | 'all'
 }
 
-/** One attempt at the copy. */
+/** One attempt at the copy, and how what was opened for it is closed. */
 interface Attempt {
-  readonly worker: Connection
   readonly snapshot: Snapshot
-  readonly batches: AsyncGenerator<Batch, undefined>
+  readonly close: () => void
 }
 
 /**
@@ -63,8 +63,8 @@ export class Copying implements Source {
     while (!this.#ended) {
       try {
         this.#attempt ??= await this.#begin()
-        const { value } = await this.#attempt.batches.next()
-        if (value !== undefined) return value
+        const batch = await this.#attempt.snapshot.next()
+        if (batch !== undefined) return batch
         logger.info(this.#attempt.snapshot.progress, 'the snapshot is complete')
         this.#leave()
         return undefined
@@ -83,43 +83,66 @@ export class Copying implements Source {
   }
 
   async #begin(): Promise<Attempt> {
-    const { settings, state, connections, types, signal, makeSlot, basePosition, replaced } = this.#parts
+    const { settings, state, connections, types, signal, makeSlot, basePosition } = this.#parts
     const { logger, publications, maxBatchRows, maxBatchBytes } = settings
+    const { ordinary, replication, server } = connections
     this.#attempts++
-    const { consistentPoint: at, snapshotName = '' } = await makeSlot()
-    const worker = await connections.openWorker(signal)
+    const { consistentPoint: at, snapshotName: exported = '' } = await makeSlot()
+    const closers: (() => void)[] = []
+    const close = () => {
+      for (const closer of closers) closer()
+    }
+    const open = async () => {
+      const worker = await connections.openWorker(signal)
+      closers.push(() => connections.closeWorker(worker))
+      return worker
+    }
     try {
-      await worker.query(
-        `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT ${quoteLiteral(snapshotName)}`,
-      )
-      const tables = await readPublications(worker, publications, connections.server.version)
-      await worker.query('COMMIT')
+      const holder = await open()
+      const snapshotName = await holdSnapshot(holder, exported)
+      const worker = await open()
+      closers.push(keepAlive({ idle: [ordinary, replication, holder], copying: [worker] }, server.walSenderTimeoutMs))
+      const tables = await readPublications(holder, publications, server.version)
       await types.learn(tables.flatMap(({ relation }) => relation.columns.map((column) => column.typeOid)))
       const snapshot = new Snapshot({
         worker,
-        ordinary: connections.ordinary,
+        ordinary,
         snapshotName,
         at,
+        left: await this.#takeLeft(tables, at),
         tables: tables.map((table) => this.#remember(table)),
         types: types.registry,
         typeWatch: types.watch,
         announced: state.announced,
-        replaced,
+        held: state.held,
         base: basePosition(at),
         limits: { maxBatchRows, maxBatchBytes },
         logger,
         binaryFormat: settings.binary ? types.binaryFormat : undefined,
       })
       logger.info({ tables: tables.length, lsn: formatLsn(at) }, 'the snapshot begins')
-      return { worker, snapshot, batches: snapshot.batches() }
+      return { snapshot, close }
     } catch (error) {
-      connections.closeWorker(worker)
+      close()
       throw error
     }
   }
 
+  /** What the consumer has under names that this attempt does not have. A table that took another name is a new one to it. */
+  async #takeLeft(tables: readonly PublishedTable[], at: Lsn): Promise<readonly TableLeftEvent[]> {
+    const { state, connections } = this.#parts
+    const names = new Map(tables.map(({ oid, relation }) => [oid, relation.table]))
+    for (const { oid, table } of state.held.relations) if (names.get(oid) !== table) state.announced.forget(oid)
+    const left: TableLeftEvent[] = []
+    for (const relation of state.held.takeLeaving(new Set(names.values()))) {
+      const reason = await whyLeft(connections.ordinary, relation, new Set(names.keys()))
+      left.push({ kind: 'table-left', table: relation.table, relation, lsn: at, reason })
+    }
+    return left
+  }
+
   #leave(): void {
-    if (this.#attempt !== undefined) this.#parts.connections.closeWorker(this.#attempt.worker)
+    this.#attempt?.close()
     this.#attempt = undefined
   }
 

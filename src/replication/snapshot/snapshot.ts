@@ -1,25 +1,27 @@
-import { copyBinaryLayout, isCopyTrailer, skipCopyHeader } from '../../decoder/copy-binary.ts'
+import { copyBinaryLayout } from '../../decoder/copy-binary.ts'
 import { copyTextLayout } from '../../decoder/copy-text.ts'
 import type { Relation } from '../../decoder/relation.ts'
 import { Cursor, type RowLayout, type RowReader, rowReader } from '../../decoder/row-reader.ts'
 import type { TypeRegistry } from '../../decoder/types/registry.ts'
-import type { Connection, SideMessage } from '../../protocol/connection/connection.ts'
-import { ProtocolError, WalwireError } from '../../protocol/messages/errors.ts'
+import type { Connection } from '../../protocol/connection/connection.ts'
+import { ProtocolError } from '../../protocol/messages/errors.ts'
 import { formatLsn, type Lsn } from '../../protocol/messages/lsn.ts'
-import { quoteIdentifier, quoteLiteral } from '../../protocol/messages/quote.ts'
-import { errorFieldsOf } from '../../protocol/messages/server-error.ts'
-import { backendTag } from '../../protocol/messages/tags.ts'
 import type { Batch } from '../batch.ts'
-import { queryRows } from '../catalog/queryable.ts'
 import type { TypeWatch } from '../catalog/type-watch.ts'
-import type { Event } from '../events.ts'
+import type { Event, TableLeftEvent } from '../events.ts'
 import type { Logger } from '../logger.ts'
 import type { Position, SnapshotTable } from '../position.ts'
 import type { PublishedTable } from '../publication/publication.ts'
+import { readTableCopy } from '../publication/table-copy.ts'
 import { isUnchanged } from '../publication/table-fingerprint.ts'
+import type { Source } from '../source.ts'
 import type { AnnouncedRelations } from '../stream/announced-relations.ts'
 import type { BatchLimits } from '../stream/assembler.ts'
 import type { BinaryFormat } from '../stream/binary-format.ts'
+import { asCopyFailure, TableChanged } from './copy-failure.ts'
+import { CopyOut } from './copy-out.ts'
+import type { HeldTables } from './held-tables.ts'
+import { lockTable } from './table-lock.ts'
 
 /** What a snapshot is read with. */
 export interface SnapshotParts {
@@ -27,16 +29,17 @@ export interface SnapshotParts {
   readonly worker: Connection
   /** Another one, which sees the catalog as it is now. */
   readonly ordinary: Connection
-  /** Name of the exported snapshot. It lives as long as nothing is sent on the connection that made it. */
+  /** Name of the exported snapshot, which lives as long as the transaction that exported it. */
   readonly snapshotName: string
   /** The LSN at which the rows are seen. */
   readonly at: Lsn
   readonly tables: readonly PublishedTable[]
+  /** What the consumer has of tables that this snapshot does not have: it hears of that first. */
+  readonly left: readonly TableLeftEvent[]
   readonly types: TypeRegistry
   readonly typeWatch: TypeWatch
   readonly announced: AnnouncedRelations
-  /** By OID: the tables of which the consumer may have rows already. */
-  readonly replaced: Set<number> | 'all'
+  readonly held: HeldTables
   readonly logger: Logger
   /** Which tables are copied in binary form; undefined for none. */
   readonly binaryFormat: BinaryFormat | undefined
@@ -45,34 +48,34 @@ export interface SnapshotParts {
   readonly limits: BatchLimits
 }
 
-/**
- * A table is not what it was when the snapshot was made: rewritten, truncated, altered or dropped since. Its rows in
- * the snapshot can no longer be read, and what changed them is not in the stream as rows.
- */
-export class TableChanged extends Error {
-  readonly table: string
-  constructor(table: string, cause?: unknown) {
-    super(`table ${table} was changed after the snapshot was made`, { cause })
-    this.table = table
-  }
+/** The copy of a table that is under way. */
+interface TableUnderCopy {
+  readonly table: PublishedTable
+  readonly copy: CopyOut
+  readonly cursor: Cursor
+  readonly read: RowReader
 }
-
-/** SQLSTATEs with which a copy fails when its table was dropped or altered after the snapshot. */
-const changedTableStates = new Set(['42P01', '42703', '42704', '42809', '3F000'])
 
 /**
  * Copies the tables of one exported snapshot and cuts the rows into batches. One worker reads the tables one after the
  * other; each in a transaction of its own, so that no table is locked longer than its copy takes.
  */
-export class Snapshot {
+export class Snapshot implements Source {
   readonly #parts: SnapshotParts
   readonly #tables: SnapshotTable[]
-  #events: Event[] = []
+  /** Of the table that is copied, or is next. */
+  #index = 0
+  #current: TableUnderCopy | undefined
+  #events: Event[]
   #bytes = 0
   #rows = 0
+  /** Thrown when what came whole before it is delivered. */
+  #failure: unknown
+  #over = false
 
   constructor(parts: SnapshotParts) {
     this.#parts = parts
+    this.#events = [...parts.left]
     this.#tables = parts.tables.map(({ oid, relation }) => ({
       oid,
       table: relation.table,
@@ -92,28 +95,48 @@ export class Snapshot {
   }
 
   /**
-   * Reads everything. The last batch, which may be without events, ends the snapshot: its position is of phase `stream`.
+   * The last batch, which may be without events, ends the snapshot: its position is of phase `stream`.
    *
    * @throws {TableChanged} when the whole must begin again with a new snapshot
    */
-  async *batches(): AsyncGenerator<Batch, undefined> {
-    for (const [index, table] of this.#parts.tables.entries()) {
+  async next(): Promise<Batch | undefined> {
+    if (this.#failure !== undefined) throw this.#failure
+    for (;;) {
+      const table = this.#parts.tables[this.#index]
+      if (table === undefined) return this.#last()
       try {
-        yield* this.#copyTable(table, index)
+        this.#current ??= await this.#begin(table)
+        if (await this.#copyRows(this.#current)) return this.#take()
+        await this.#finish(this.#current)
       } catch (error) {
+        this.#failure = asCopyFailure(error, table)
         // the tables before were announced, and are to be replaced: the consumer must have heard of them
-        if (error instanceof TableChanged && this.#events.length > 0) yield this.#take()
-        throw error
+        if (this.#failure instanceof TableChanged && this.#events.length > 0) return this.#take()
+        throw this.#failure
       }
+      if (this.#full) return this.#take()
     }
-    yield { events: this.#takeEvents(), position: this.#parts.base, atCommit: true }
-    return undefined
   }
 
-  async *#copyTable(table: PublishedTable, index: number): AsyncGenerator<Batch, undefined> {
-    const { worker, announced, replaced, at } = this.#parts
-    await this.#begin(table)
+  async end(): Promise<void> {
+    this.#over = true
+  }
+
+  #last(): Batch | undefined {
+    if (this.#over) return undefined
+    this.#over = true
+    return { events: this.#takeEvents(), position: this.#parts.base, atCommit: true }
+  }
+
+  /** Locks a table in the snapshot, makes sure that it is the one in the snapshot, and announces and begins its copy. */
+  async #begin(table: PublishedTable): Promise<TableUnderCopy> {
+    const { worker, ordinary, announced, held, at, binaryFormat } = this.#parts
     const { relation } = table
+    await lockTable(this.#parts, table)
+    if (!(await isUnchanged(worker, ordinary, table.oid))) throw new TableChanged(relation.table)
+    const { copySql, estimatedBytes } = await readTableCopy(worker, table)
+    const format = binaryFormat?.isExact(relation) === true ? 'binary' : 'text'
+    const copy = await CopyOut.begin(worker, copySql, format)
     const change = announced.announce(relation)
     if (change !== undefined) {
       this.#events.push({ kind: 'relation', table: relation.table, relation, lsn: at, tx: undefined, change })
@@ -124,112 +147,44 @@ export class Snapshot {
       relation,
       lsn: at,
       estimatedRows: table.estimatedRows,
-      estimatedBytes: table.estimatedBytes,
-      mode: replaced === 'all' || replaced.has(relation.oid) ? 'replace' : 'initial',
+      estimatedBytes,
+      mode: held.mode(relation.table),
     })
-    if (replaced !== 'all') replaced.add(relation.oid)
-    this.#update(index, 0, 'copying')
-    const rows = yield* this.#copyRows(table, index)
-    this.#update(index, rows, 'copying')
-    await this.#checkTypes(relation.table)
-    await worker.query('COMMIT')
-    this.#events.push({ kind: 'snapshot-end', table: relation.table, relation, lsn: at, rows })
-    this.#update(index, rows, 'done')
-    if (this.#full) yield this.#take()
-    return undefined
-  }
-
-  /** Opens the table's transaction in the snapshot, locks the table, and makes sure that it is the one in the snapshot. */
-  async #begin(table: PublishedTable): Promise<void> {
-    const { worker, ordinary, snapshotName } = this.#parts
-    const { schema, name, oid, table: label } = table.relation
-    try {
-      const locking = worker.query(
-        `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT ${quoteLiteral(snapshotName)}; ` +
-          `LOCK TABLE ${quoteIdentifier(schema)}.${quoteIdentifier(name)} IN ACCESS SHARE MODE`,
-      )
-      await whileWaiting(locking, () => this.#reportLockHolders(label))
-      if (!(await isUnchanged(worker, ordinary, oid))) throw new TableChanged(label)
-    } catch (error) {
-      throw this.#asChanged(label, error)
-    }
-  }
-
-  /** A copy prints a value as its type is at that moment, not as it was in the snapshot. */
-  async #checkTypes(table: string): Promise<void> {
-    const altered = await this.#parts.typeWatch.findAltered()
-    if (altered.length > 0) throw new TableChanged(table)
-  }
-
-  /** A migration that is open keeps the copy waiting, and slot and WAL with it. */
-  async #reportLockHolders(table: string): Promise<void> {
-    const { worker, ordinary, logger } = this.#parts
-    const holders = await queryRows(
-      ordinary,
-      `SELECT pid, usename, state, left(query, 200), date_trunc('second', now() - xact_start)
-      FROM pg_catalog.pg_stat_activity WHERE pid = ANY (pg_catalog.pg_blocking_pids(${worker.processId}))`,
-    )
-    const blockers = holders.map(([pid, role, state, query, age]) => ({ pid, role, state, query, age }))
-    logger.warn({ table, blockers }, `the copy of ${table} waits for a lock that another session holds`)
-  }
-
-  async *#copyRows(table: PublishedTable, index: number): AsyncGenerator<Batch, number> {
-    const { worker } = this.#parts
-    const { relation } = table
-    const binary = this.#parts.binaryFormat?.isExact(relation) === true
-    try {
-      await worker.copy(binary ? `${table.copySql} (FORMAT binary)` : table.copySql)
-    } catch (error) {
-      throw this.#asChanged(relation.table, error)
-    }
+    held.begin(relation)
+    this.#update(0, 'copying')
     const cursor = new Cursor()
-    const read = this.#rowReader(relation, cursor, binary ? copyBinaryLayout : copyTextLayout)
-    const { framer } = worker
-    let begun = !binary
-    let rows = 0
-    for (;;) {
-      while (framer.next()) {
-        const { tag, bytes, end } = framer
-        if (tag === backendTag.CopyData) {
-          const start = begun ? framer.start : skipCopyHeader(bytes, framer.start, end)
-          begun = true
-          if (binary && (start === end || isCopyTrailer(bytes, start, end))) continue
-          this.#row(relation, read(bytes, start, end), end - start)
-          if (cursor.end !== end)
-            throw new ProtocolError('a copied row could not be read', 'bytes stand behind it', cursor.end - start)
-          rows++
-          if (this.#full) {
-            this.#update(index, rows, 'copying')
-            yield this.#take()
-            worker.keepReading()
-          }
-        } else if (this.#sideMessage(relation) === 'done') {
-          await this.#checkCount(relation, rows)
-          return rows
-        }
+    const read = this.#rowReader(relation, cursor, format === 'binary' ? copyBinaryLayout : copyTextLayout)
+    return { table, copy, cursor, read }
+  }
+
+  /** Reads rows until a batch is full. Whether the table may have more. */
+  async #copyRows({ table, copy, cursor, read }: TableUnderCopy): Promise<boolean> {
+    const { relation } = table
+    const more = await copy.pull((bytes, start, end) => {
+      const row = read(bytes, start, end)
+      if (cursor.end !== end) {
+        throw new ProtocolError('a copied row could not be read', 'bytes stand behind it', cursor.end - start)
       }
-      if (!(await worker.more())) throw await worker.ended
-    }
+      this.#events.push({ kind: 'snapshot', table: relation.table, relation, lsn: this.#parts.at, new: row })
+      this.#bytes += end - start
+      this.#rows++
+      return this.#full
+    })
+    this.#update(copy.rows, 'copying')
+    return more
   }
 
-  #sideMessage(relation: Relation): SideMessage {
-    try {
-      return this.#parts.worker.sideMessage()
-    } catch (error) {
-      throw this.#asChanged(relation.table, error)
-    }
-  }
-
-  /** The server counts too. */
-  async #checkCount(relation: Relation, rows: number): Promise<void> {
-    const [command] = await this.#parts.worker.endCopy()
-    if (command !== `COPY ${rows}`) {
-      throw new ProtocolError(
-        `table ${relation.table} could not be copied`,
-        `${rows} rows came, the server says ${command}`,
-        0,
-      )
-    }
+  async #finish({ table, copy }: TableUnderCopy): Promise<void> {
+    const { worker, typeWatch, at } = this.#parts
+    const { relation } = table
+    // A copy prints a value as its type is at that moment, not as it was in the snapshot.
+    const altered = await typeWatch.findAltered()
+    if (altered.length > 0) throw new TableChanged(relation.table)
+    await worker.query('COMMIT')
+    this.#events.push({ kind: 'snapshot-end', table: relation.table, relation, lsn: at, rows: copy.rows })
+    this.#update(copy.rows, 'done')
+    this.#current = undefined
+    this.#index++
   }
 
   #rowReader(relation: Relation, cursor: Cursor, layout: RowLayout): RowReader {
@@ -239,12 +194,6 @@ export class Snapshot {
       return { name, read: readText, readBinary }
     })
     return rowReader(layout, fields, cursor, relation.table)
-  }
-
-  #row(relation: Relation, row: Record<string, unknown>, bytes: number): void {
-    this.#events.push({ kind: 'snapshot', table: relation.table, relation, lsn: this.#parts.at, new: row })
-    this.#bytes += bytes
-    this.#rows++
   }
 
   get #full(): boolean {
@@ -269,46 +218,7 @@ export class Snapshot {
     return events
   }
 
-  #update(index: number, rows: number, state: SnapshotTable['state']): void {
-    this.#tables[index] = { ...this.#tables[index]!, rows, state }
-  }
-
-  #asChanged(table: string, error: unknown): unknown {
-    const sqlstate = errorFieldsOf(error)?.code
-    if (sqlstate !== undefined && changedTableStates.has(sqlstate)) return new TableChanged(table, error)
-    if (sqlstate === '42501' && error instanceof WalwireError) {
-      const policy = errorFieldsOf(error)?.routine === 'check_enable_rls'
-      return new WalwireError(policy ? 'row_security' : 'not_permitted', {
-        what: `table ${table} could not be copied`,
-        why: error.why,
-        hint: policy
-          ? 'let a role copy that is not subject to the policies: the owner of the table, or ALTER ROLE … BYPASSRLS'
-          : `GRANT SELECT ON ${table} TO the role of this connection, and USAGE on its schema`,
-        table,
-        sqlstate,
-        cause: error,
-      })
-    }
-    return error
-  }
-}
-
-const firstReportMs = 2_000
-const reportIntervalMs = 15_000
-
-/** Awaits something that may take long, and reports now and then that it does. A report that fails is none. */
-async function whileWaiting<T>(work: Promise<T>, report: () => Promise<void>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const schedule = (ms: number) => {
-    timer = setTimeout(() => {
-      report().catch(() => {})
-      schedule(reportIntervalMs)
-    }, ms)
-  }
-  schedule(firstReportMs)
-  try {
-    return await work
-  } finally {
-    clearTimeout(timer)
+  #update(rows: number, state: SnapshotTable['state']): void {
+    this.#tables[this.#index] = { ...this.#tables[this.#index]!, rows, state }
   }
 }

@@ -19,4 +19,8 @@ export class AnnouncedRelations {
     // on another connection the same schema is another object
     return sameRelation(before, relation) ? undefined : describeChange(before, relation)
   }
+  /** The consumer was told that it has nothing of this table: its next use is the first again. */
+  forget(oid: number): void {
+    this.#relations.delete(oid)
+  }
 }

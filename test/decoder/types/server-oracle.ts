@@ -6,9 +6,9 @@ import { TypeRegistry } from '../../../src/decoder/types/registry.ts'
 import { Connection } from '../../../src/protocol/connection/connection.ts'
 import { resolveConnection } from '../../../src/protocol/connection/resolve-connection.ts'
 import { quoteLiteral } from '../../../src/protocol/messages/quote.ts'
-import { backendTag } from '../../../src/protocol/messages/tags.ts'
 import { queryRows } from '../../../src/replication/catalog/queryable.ts'
 import { readTypes } from '../../../src/replication/catalog/type-catalog.ts'
+import { type CopyFormat, CopyOut } from '../../../src/replication/snapshot/copy-out.ts'
 import { sharedServer } from '../../server/index.ts'
 
 /** A value as the server prints and sends it. */
@@ -46,9 +46,9 @@ export async function oracleOf(url: string, version: number): Promise<Oracle> {
   const sendable = new Map<string, boolean>()
   const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-  const copy = async (sql: string) => {
+  const copy = async (sql: string, format: CopyFormat) => {
     try {
-      return await copied(connection, sql)
+      return await copied(connection, sql, format)
     } catch (error) {
       // a copy that failed is not taken to its end: go on with another connection
       connection.destroy()
@@ -72,7 +72,7 @@ export async function oracleOf(url: string, version: number): Promise<Oracle> {
        FROM jsonb_array_elements_text(${quoteLiteral(JSON.stringify(literals))}::jsonb) WITH ORDINALITY AS given(literal, n)
      ) read ORDER BY n`
   const output: Oracle['output'] = async (type, literals, expression = 'value') => {
-    const rows = await copy(`COPY (${valuesOf(type, literals, expression)}) TO STDOUT`)
+    const rows = await copy(`COPY (${valuesOf(type, literals, expression)}) TO STDOUT`, 'text')
     return rows.map(readLine)
   }
   return {
@@ -85,8 +85,9 @@ export async function oracleOf(url: string, version: number): Promise<Oracle> {
     forms: async (type, literals) => {
       const texts = (await output(type, literals)).map((text) => decoder.decode(text))
       if (!(await hasSendFunction(type))) return texts.map((text) => ({ text, binary: null }))
-      const sent = await copy(`COPY (${valuesOf(type, literals, 'value')}) TO STDOUT (FORMAT binary)`)
-      const values = singleColumn(Buffer.concat(sent))
+      const sent = await copy(`COPY (${valuesOf(type, literals, 'value')}) TO STDOUT`, 'binary')
+      // one column without NULLs: its number and its length stand before it
+      const values = sent.map((row) => row.slice(6))
       return texts.map((text, index) => ({ text, binary: values[index] ?? null }))
     },
     type: async (name) => {
@@ -109,21 +110,15 @@ async function connect(url: string): Promise<Connection> {
   return connection
 }
 
-/** The messages of a copy. */
-async function copied(connection: Connection, sql: string): Promise<Uint8Array[]> {
-  await connection.copy(sql)
-  const { framer } = connection
+/** The rows of a copy. */
+async function copied(connection: Connection, sql: string, format: CopyFormat): Promise<Uint8Array[]> {
   const messages: Uint8Array[] = []
-  for (;;) {
-    while (framer.next()) {
-      if (framer.tag === backendTag.CopyData) messages.push(framer.bytes.slice(framer.start, framer.end))
-      else if (connection.sideMessage() === 'done') {
-        await connection.endCopy()
-        return messages
-      }
-    }
-    if (!(await connection.more())) throw await connection.ended
-  }
+  const copy = await CopyOut.begin(connection, sql, format)
+  await copy.pull((bytes, start, end) => {
+    messages.push(bytes.slice(start, end))
+    return false
+  })
+  return messages
 }
 
 /** A line of a copy in text format, of one column, without its escapes. */
@@ -132,17 +127,4 @@ function readLine(line: Uint8Array): Uint8Array {
   const { value } = rowReader(copyTextLayout, fields, new Cursor(), 'the server')(line, 0, line.length)
   if (!(value instanceof Uint8Array)) throw new Error('the server gave NULL')
   return new Uint8Array(value)
-}
-
-const copyHeaderBytes = 19
-
-/** The values of a copy in binary format, of one column without NULLs. */
-function singleColumn(copy: Buffer): Uint8Array[] {
-  const values: Uint8Array[] = []
-  for (let at = copyHeaderBytes; copy.readInt16BE(at) === 1; ) {
-    const length = copy.readInt32BE(at + 2)
-    values.push(new Uint8Array(copy.subarray(at + 6, at + 6 + length)))
-    at += 6 + length
-  }
-  return values
 }

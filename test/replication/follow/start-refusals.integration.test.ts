@@ -302,7 +302,8 @@ describe.each(testVersions())('a feed starts, on PostgreSQL %i,', (version) => {
 
     const again = source.follow({ start })
     const copied = await again.untilCopied()
-    expect(copied.filter(({ kind }) => kind === 'snapshot-begin')).toMatchObject([{ mode: 'initial' }])
+    // nothing was delivered here; but the run might have come further than its consumer stored
+    expect(copied.filter(({ kind }) => kind === 'snapshot-begin')).toMatchObject([{ mode: 'replace' }])
     expect(copied.filter(({ kind }) => kind === 'snapshot')).toHaveLength(2)
     expect(parseLsn(await source.confirmedFlush())).toBeGreaterThan(parseLsn(leftover))
   })

@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import type { Relation } from '../../../src/decoder/relation.ts'
 import type { Connection } from '../../../src/protocol/connection/connection.ts'
+import { queryRows } from '../../../src/replication/catalog/queryable.ts'
 import { type PublishedTable, readPublications } from '../../../src/replication/publication/publication.ts'
-import { sharedServer, testVersions } from '../../server/index.ts'
+import { readTableCopy, type TableCopy } from '../../../src/replication/publication/table-copy.ts'
+import { sharedServer, testVersions, waitUntil } from '../../server/index.ts'
 import { connect } from '../connect.ts'
 import { copiedRows, streamedInserts } from './published-oracle.ts'
 
@@ -13,11 +15,14 @@ function asStreamed({ columns, ...relation }: Relation): object {
 
 let slots = 0
 
+/** Also what is known of it only once it is locked. */
+type TableWithCopy = PublishedTable & TableCopy
+
 /**
  * Makes a schema, then rows, and reads the publication both ways: out of the catalog, and as what the server streams.
  * Where rows were streamed, schema and rows must be what the catalog and the copy say.
  */
-async function published(major: number, ddl: string, inserts: string, names = ['p']): Promise<PublishedTable[]> {
+async function published(major: number, ddl: string, inserts: string, names = ['p']): Promise<TableWithCopy[]> {
   const server = await sharedServer(major)
   const url = await server.createDatabase()
   using connection = await connect(url)
@@ -28,7 +33,9 @@ async function published(major: number, ddl: string, inserts: string, names = ['
     await connection.query(inserts)
     const tables = await readPublications(connection, names, server.versionNum)
     await compareWithStream(connection, slot, names, tables)
-    return tables
+    const copies: TableWithCopy[] = []
+    for (const table of tables) copies.push({ ...table, ...(await readTableCopy(connection, table)) })
+    return copies
   } finally {
     await connection.query(`SELECT pg_drop_replication_slot('${slot}')`)
   }
@@ -192,17 +199,30 @@ describe.each(testVersions())('publications of PostgreSQL %i', (major) => {
     expect(parts?.estimatedBytes).toBeGreaterThan(2 * 8192)
   })
 
-  test('a table that is locked against everything is read about without waiting', async () => {
+  test.each([
+    ['is locked against everything', false],
+    ['somebody waits to lock against everything, behind a reader', true],
+  ])('a table that %s is read about without waiting', async (_how, behindReader) => {
     const server = await sharedServer(major)
     const url = await server.createDatabase()
     using connection = await connect(url)
-    await connection.query(
-      'CREATE TABLE public.t (a int); INSERT INTO public.t VALUES (1); CREATE PUBLICATION p FOR TABLE public.t',
-    )
+    await connection.query('CREATE TABLE public.t (a int PRIMARY KEY); INSERT INTO public.t VALUES (1)')
+    await connection.query(`CREATE PUBLICATION p FOR TABLE public.t ${major >= 15 ? 'WHERE (a > 0)' : ''}`)
+    using reader = await connect(url)
+    if (behindReader) await reader.query('BEGIN; LOCK TABLE public.t IN ACCESS SHARE MODE')
     using migration = await connect(url)
-    await migration.query('BEGIN; LOCK TABLE public.t IN ACCESS EXCLUSIVE MODE')
-    const [table] = await readPublications(connection, ['p'], server.versionNum)
-    expect(table?.estimatedBytes).toBe(0)
+    const locked = migration.query('BEGIN; LOCK TABLE public.t IN ACCESS EXCLUSIVE MODE').catch(() => {})
+    await waitUntil('the lock', async () => {
+      const locks = `SELECT FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND granted <> ${behindReader}
+        AND relation = 'public.t'::regclass`
+      return (await queryRows(connection, locks)).length > 0
+    })
+    const tables = await readPublications(connection, ['p'], server.versionNum)
+    expect(namesOf(tables)).toEqual(['public.t'])
+    // both sessions still are where they were
+    migration.destroy()
+    reader.destroy()
+    await locked
   })
 
   describe('partitions', () => {

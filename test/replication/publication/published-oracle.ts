@@ -5,9 +5,10 @@ import { Cursor, rowReader } from '../../../src/decoder/row-reader.ts'
 import { TypeRegistry } from '../../../src/decoder/types/registry.ts'
 import type { Connection } from '../../../src/protocol/connection/connection.ts'
 import { quoteIdentifier, quoteLiteral } from '../../../src/protocol/messages/quote.ts'
-import { backendTag } from '../../../src/protocol/messages/tags.ts'
 import { queryRows } from '../../../src/replication/catalog/queryable.ts'
 import type { PublishedTable } from '../../../src/replication/publication/publication.ts'
+import { readTableCopy } from '../../../src/replication/publication/table-copy.ts'
+import { CopyOut } from '../../../src/replication/snapshot/copy-out.ts'
 
 /** One table as it came: its schema, and its rows as text in no particular order. */
 export interface Published {
@@ -41,8 +42,9 @@ export async function streamedInserts(
   return tables
 }
 
-/** What `copySql` copies. */
-export async function copiedRows(connection: Connection, { relation, copySql }: PublishedTable): Promise<string[]> {
+/** What the copy of a table has. */
+export async function copiedRows(connection: Connection, table: PublishedTable): Promise<string[]> {
+  const { relation } = table
   const types = textTypes()
   const cursor = new Cursor()
   const fields = relation.columns.map(({ name, typeOid }) => ({
@@ -51,18 +53,13 @@ export async function copiedRows(connection: Connection, { relation, copySql }: 
   }))
   const read = rowReader(copyTextLayout, fields, cursor, relation.table)
   const rows: string[] = []
-  await connection.copy(copySql)
-  const { framer } = connection
-  for (;;) {
-    while (framer.next()) {
-      if (framer.tag === backendTag.CopyData) rows.push(asText(read(framer.bytes, framer.start, framer.end)))
-      else if (connection.sideMessage() === 'done') {
-        await connection.endCopy()
-        return rows.sort()
-      }
-    }
-    if (!(await connection.more())) throw await connection.ended
-  }
+  const { copySql } = await readTableCopy(connection, table)
+  const copy = await CopyOut.begin(connection, copySql, 'text')
+  await copy.pull((bytes, start, end) => {
+    rows.push(asText(read(bytes, start, end)))
+    return false
+  })
+  return rows.sort()
 }
 
 function asText(row: Row): string {

@@ -324,6 +324,7 @@ export function tell(event: Event): string {
     case 'snapshot-begin':
     case 'snapshot':
     case 'snapshot-end':
+    case 'table-left':
       return event.kind
     default:
       return event satisfies never

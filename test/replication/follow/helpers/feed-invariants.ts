@@ -44,6 +44,9 @@ export class FeedInvariants {
       case 'relation':
         this.#announced.set(event.table, event.relation)
         break
+      case 'table-left':
+        this.#announced.delete(event.table)
+        break
       case 'snapshot-begin':
       case 'snapshot':
       case 'snapshot-end':

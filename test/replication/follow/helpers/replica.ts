@@ -20,6 +20,11 @@ export class Replica {
     return this
   }
 
+  /** The tables of which there are rows, in alphabetical order. */
+  get tables(): string[] {
+    return [...this.#tables].flatMap(([name, { rows }]) => (rows.size > 0 ? [name] : [])).sort()
+  }
+
   /** The rows of a table in no particular order. */
   rows(table: string): Row[] {
     return [...this.#tableNamed(table).rows.values()]
@@ -50,6 +55,9 @@ export class Replica {
         break
       case 'truncate':
         for (const relation of event.relations) this.#table(relation).rows.clear()
+        break
+      case 'table-left':
+        this.#tables.delete(event.table)
         break
       case 'snapshot-end':
       case 'begin':

@@ -1,0 +1,58 @@
+import type { Relation } from '../../decoder/relation.ts'
+import type { FollowSettings } from '../follow-options.ts'
+
+/**
+ * What the consumer may have rows of from copies that came to nothing, by the tables' names. By name, since that is what
+ * a consumer stores rows under: a table that was dropped and made anew, or that took another's name, has another OID
+ * and finds the old rows there.
+ */
+export class HeldTables {
+  readonly #relations = new Map<string, Relation>()
+  /** Names that the consumer was told to forget. */
+  readonly #left = new Set<string>()
+  /** An earlier run may have delivered anything. */
+  #anything = false
+
+  /** There was an earlier run: it may have delivered rows of these tables, and of others that nobody knows of. */
+  addEarlier(relations: readonly Relation[]): void {
+    this.#anything = true
+    for (const relation of relations) this.#relations.set(relation.table, relation)
+  }
+
+  /** How the copy of a table is to be taken: `initial` only where nothing of that name was ever delivered. */
+  mode(table: string): 'initial' | 'replace' {
+    return this.#anything || this.#relations.has(table) || this.#left.has(table) ? 'replace' : 'initial'
+  }
+
+  /** The copy of a table begins: the consumer is told of it now. */
+  begin(relation: Relation): void {
+    this.#relations.set(relation.table, relation)
+  }
+
+  /** What is held under names that are not among those of a new snapshot: the consumer is told of it now, and once. */
+  takeLeaving(names: ReadonlySet<string>): readonly Relation[] {
+    const leaving = [...this.#relations.values()].filter(({ table }) => !names.has(table))
+    for (const { table } of leaving) {
+      this.#relations.delete(table)
+      this.#left.add(table)
+    }
+    return leaving
+  }
+
+  /** The relation that was announced under a name, or that a stored position names. */
+  get relations(): Iterable<Relation> {
+    return this.#relations.values()
+  }
+}
+
+/**
+ * What an earlier run may have delivered, as far as its position tells: one of phase `new` says only that there was a
+ * run. Columns are not in a position.
+ */
+export function heldBefore(start: FollowSettings['start']): readonly Relation[] {
+  const tables = typeof start === 'object' ? (start.tables ?? []) : []
+  return tables.map(({ oid, table }) => {
+    const [schema = '', ...name] = table.split('.')
+    return { oid, schema, name: name.join('.'), table, replicaIdentity: 'default', columns: [] }
+  })
+}
