@@ -6,8 +6,8 @@ import type { Lsn } from '../protocol/messages/lsn.ts'
 import { Reader } from '../protocol/messages/reader.ts'
 import { startReplicationCommand } from '../protocol/messages/replication-commands.ts'
 import {
+  decodePrimaryKeepalive,
   encodeStandbyStatusUpdate,
-  readPrimaryKeepalive,
   replicationTag,
   xLogDataLayout,
 } from '../protocol/messages/replication-messages.ts'
@@ -118,7 +118,7 @@ export class ReplicationWay {
     if (bytes[start] === replicationTag.XLogData) {
       this.#decoder.read(bytes, start + xLogDataLayout.data, end, this.#sink)
     } else {
-      const keepalive = readPrimaryKeepalive(new Reader(bytes, start + 1, end, 'PrimaryKeepalive'))
+      const keepalive = decodePrimaryKeepalive(new Reader(bytes, start + 1, end, 'PrimaryKeepalive'))
       if (keepalive.replyRequested) this.#report()
     }
   }

@@ -18,6 +18,7 @@ export { sessionSettings } from './connection/startup.ts'
 export type { FoundFile, Surroundings } from './connection/surroundings.ts'
 export * from './messages/authentication-messages.ts'
 export * from './messages/backend.ts'
+export { Conversation, type ConversationMessage } from './messages/conversation.ts'
 export * from './messages/copy-messages.ts'
 export type { ErrorField, ErrorFields } from './messages/error-fields.ts'
 export {

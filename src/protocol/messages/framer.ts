@@ -1,13 +1,18 @@
 import { int32At } from './big-endian.ts'
 import { ProtocolError } from './errors.ts'
 
-/** The longest message that a server can send: its own limit for one allocation, and the length word. */
+/** The longest message that a server can send or take: its own limit for one allocation, and the length word. */
 export const longestMessage = 0x4000_0000
+
+/** The longest message without a tag: MAX_STARTUP_PACKET_LENGTH (PG18: pqcomm.h), and the length word. */
+const longestUntagged = 10_004
 
 const noChunk: Uint8Array = new Uint8Array(0)
 
 /**
- * Cuts the server's byte stream into messages, whatever the chunks: `Byte1 tag, Int32 length (of itself and the body), body`.
+ * Cuts the byte stream of one side into messages, whatever the chunks: `Byte1 tag, Int32 length (of itself and the body),
+ * body`. What has no tag, at the beginning of a connection, is asked for by other methods, since only who follows the
+ * conversation knows when it comes.
  *
  * It works on the chunks as they came from the socket. Only a message that spans chunks is copied, once, when its last
  * byte is there; all others are read where they lie. What {@link next} shows is valid until it is called again.
@@ -36,6 +41,12 @@ export class Framer {
   #at = 0
   #buffered = 0
   #needed = 0
+  readonly #from: 'server' | 'client'
+
+  /** @param from whose bytes these are, for errors */
+  constructor(from: 'server' | 'client' = 'server') {
+    this.#from = from
+  }
 
   /** Bytes given and not yet shown. */
   get buffered(): number {
@@ -71,7 +82,7 @@ export class Framer {
     const left = chunk.length - at
     if (left < 5) return this.#nextAcross()
     const length = int32At(chunk, at + 1) + 1
-    if (length < 5 || length > this.maxMessageBytes) this.#reject(chunk[at]!, length)
+    if (length < 5 || length > this.maxMessageBytes) this.#reject(typeOf(chunk[at]!), length - 1)
     if (length > left) return this.#nextAcross()
     this.tag = chunk[at]!
     this.bytes = chunk
@@ -82,9 +93,43 @@ export class Framer {
     return true
   }
 
+  /**
+   * Moves to the next whole message that has no tag, as a client's first: `Int32 length (of itself and the body), body`.
+   * {@link tag} is 0.
+   *
+   * @returns false when more bytes are needed
+   * @throws {ProtocolError} when the length word cannot be one
+   */
+  nextUntagged(): boolean {
+    if (!this.#has(4)) return false
+    const length = int32At(this.#peek(4), 0)
+    if (length < 8 || length > longestUntagged) this.#reject('without a type', length)
+    if (!this.#has(length)) return false
+    this.#show(length, 4)
+    this.tag = 0
+    return true
+  }
+
+  /**
+   * Moves to the next byte, which is all of a message: a server's answer to a request for encryption. {@link tag} is 0.
+   *
+   * @returns false when it is not there yet
+   */
+  nextByte(): boolean {
+    if (!this.#has(1)) return false
+    this.#show(1, 0)
+    this.tag = 0
+    return true
+  }
+
+  /** The first byte that was given and not yet shown; undefined when there is none. */
+  get firstByte(): number | undefined {
+    return this.#buffered === 0 ? undefined : this.#peek(1)[0]
+  }
+
   /** A framer of its own over what was given and not yet shown: to look ahead without moving this one. */
   fork(): Framer {
-    const fork = new Framer()
+    const fork = new Framer(this.#from)
     fork.maxMessageBytes = this.maxMessageBytes
     fork.#chunk = this.#chunk
     fork.#at = this.#at
@@ -99,17 +144,28 @@ export class Framer {
       this.#advanceChunk()
       return this.next()
     }
-    if (this.#buffered < 5) {
-      this.#needed = 5
-      return false
-    }
+    if (!this.#has(5)) return false
     const header = this.#peek(5)
     const length = int32At(header, 1) + 1
-    if (length < 5 || length > this.maxMessageBytes) this.#reject(header[0]!, length)
-    this.#needed = length
-    if (this.#buffered < length) return false
-    this.#needed = 0
-    const message = this.#peek(length)
+    if (length < 5 || length > this.maxMessageBytes) this.#reject(typeOf(header[0]!), length - 1)
+    if (!this.#has(length)) return false
+    this.tag = header[0]!
+    this.#show(length, 5)
+    return true
+  }
+
+  /** Whether so many bytes are there; if not, they are what is {@link starved} of. */
+  #has(length: number): boolean {
+    const isThere = length <= this.#buffered
+    this.#needed = isThere ? 0 : length
+    return isThere
+  }
+
+  /** Copies the next message and moves behind it. */
+  #show(length: number, header: number): void {
+    this.bytes = this.#peek(length)
+    this.start = header
+    this.end = length
     let skip = length
     while (skip >= this.#chunk.length - this.#at) {
       skip -= this.#chunk.length - this.#at
@@ -119,11 +175,6 @@ export class Framer {
     }
     this.#at += skip
     this.#buffered -= length
-    this.tag = message[0]!
-    this.bytes = message
-    this.start = 5
-    this.end = length
-    return true
   }
 
   /** Copies the next `length` buffered bytes, without moving. */
@@ -158,11 +209,15 @@ export class Framer {
     }
   }
 
-  #reject(tag: number, length: number): never {
+  #reject(type: string, length: number): never {
     throw new ProtocolError(
-      'the server sent something that is not a message',
-      `a message of type 0x${tag.toString(16)} with length ${length - 1}`,
+      `the ${this.#from} sent something that is not a message`,
+      `a message ${type} with length ${length}`,
       0,
     )
   }
+}
+
+function typeOf(tag: number): string {
+  return `of type 0x${tag.toString(16)}`
 }

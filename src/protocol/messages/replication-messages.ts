@@ -1,5 +1,8 @@
+import { encodeTagged } from './frame.ts'
 import type { Lsn } from './lsn.ts'
 import { Reader } from './reader.ts'
+import { frontendTag } from './tags.ts'
+import type { Writer } from './writer.ts'
 
 /**
  * What goes both ways inside CopyData once replication has started.
@@ -20,6 +23,8 @@ export const replicationTag = {
   PrimaryKeepalive: 0x6b,
   /** `r`, from the client. */
   StandbyStatusUpdate: 0x72,
+  /** `h`, from the client. */
+  HotStandbyFeedback: 0x68,
 } as const
 
 /**
@@ -27,9 +32,6 @@ export const replicationTag = {
  * Int64 sendTime, Byte[n] data`.
  */
 export const xLogDataLayout = { dataStart: 1, walEnd: 9, sendTime: 17, data: 25 } as const
-
-const copyDataTag = 0x64
-const copyDataHeaderBytes = 5
 
 /** `w`: a piece of WAL; in logical replication one message of the output plugin. */
 export interface XLogData {
@@ -43,7 +45,7 @@ export interface XLogData {
 }
 
 /** @param reader over the body behind the tag byte */
-export function readXLogData(reader: Reader): XLogData {
+export function decodeXLogData(reader: Reader): XLogData {
   return {
     dataStart: reader.lsn('start of the WAL data'),
     walEnd: reader.lsn('end of WAL'),
@@ -54,12 +56,9 @@ export function readXLogData(reader: Reader): XLogData {
 
 /** Gives the whole message, CopyData's header included. */
 export function encodeXLogData(message: XLogData): Uint8Array {
-  const { bytes, view } = copyData(replicationTag.XLogData, xLogDataLayout.data + message.data.length)
-  view.setBigUint64(xLogDataLayout.dataStart, message.dataStart)
-  view.setBigUint64(xLogDataLayout.walEnd, message.walEnd)
-  writeTime(view, xLogDataLayout.sendTime, message.sendTime)
-  bytes.set(message.data, copyDataHeaderBytes + xLogDataLayout.data)
-  return bytes
+  return encodeInside(replicationTag.XLogData, (writer) =>
+    writeTime(writer.lsn(message.dataStart).lsn(message.walEnd), message.sendTime).bytes(message.data),
+  )
 }
 
 /** `k`: the server says that it is there, and how far it is. */
@@ -77,7 +76,7 @@ export interface PrimaryKeepalive {
  *
  * @param reader over the body behind the tag byte
  */
-export function readPrimaryKeepalive(reader: Reader): PrimaryKeepalive {
+export function decodePrimaryKeepalive(reader: Reader): PrimaryKeepalive {
   const keepalive = {
     walEnd: reader.lsn('end of WAL'),
     sendTime: readTime(reader, 'send time'),
@@ -89,11 +88,9 @@ export function readPrimaryKeepalive(reader: Reader): PrimaryKeepalive {
 
 /** Gives the whole message, CopyData's header included. */
 export function encodePrimaryKeepalive(message: PrimaryKeepalive): Uint8Array {
-  const { bytes, view } = copyData(replicationTag.PrimaryKeepalive, 18)
-  view.setBigUint64(1, message.walEnd)
-  writeTime(view, 9, message.sendTime)
-  view.setUint8(17, message.replyRequested ? 1 : 0)
-  return bytes
+  return encodeInside(replicationTag.PrimaryKeepalive, (writer) =>
+    writeTime(writer.lsn(message.walEnd), message.sendTime).uint8(message.replyRequested ? 1 : 0),
+  )
 }
 
 /** `r`: the client says how far it is. Only `flush` lets a logical slot forget WAL. */
@@ -115,7 +112,7 @@ export interface StandbyStatusUpdate {
  *
  * @param reader over the body behind the tag byte
  */
-export function readStandbyStatusUpdate(reader: Reader): StandbyStatusUpdate {
+export function decodeStandbyStatusUpdate(reader: Reader): StandbyStatusUpdate {
   const update = {
     write: reader.lsn('write'),
     flush: reader.lsn('flush'),
@@ -129,23 +126,62 @@ export function readStandbyStatusUpdate(reader: Reader): StandbyStatusUpdate {
 
 /** Gives the whole message, CopyData's header included. */
 export function encodeStandbyStatusUpdate(message: StandbyStatusUpdate): Uint8Array {
-  const { bytes, view } = copyData(replicationTag.StandbyStatusUpdate, 34)
-  view.setBigUint64(1, message.write)
-  view.setBigUint64(9, message.flush)
-  view.setBigUint64(17, message.apply)
-  writeTime(view, 25, message.clock)
-  view.setUint8(33, message.replyRequested ? 1 : 0)
-  return bytes
+  return encodeInside(replicationTag.StandbyStatusUpdate, (writer) =>
+    writeTime(writer.lsn(message.write).lsn(message.flush).lsn(message.apply), message.clock).uint8(
+      message.replyRequested ? 1 : 0,
+    ),
+  )
 }
 
-/** Any of the three. */
+/** `h`: a standby says which rows it still needs. walwire sends none. */
+export interface HotStandbyFeedback {
+  /** The client's clock: microseconds since 1970. */
+  readonly clock: bigint
+  /** The oldest transaction that the standby still looks at; 0 for none any more. */
+  readonly xmin: number
+  readonly xminEpoch: number
+  /** The same for the catalog, as its slots need it. */
+  readonly catalogXmin: number
+  readonly catalogXminEpoch: number
+}
+
+/**
+ * `Int64 clock, Int32 xmin, Int32 its epoch, Int32 catalog xmin, Int32 its epoch`
+ *
+ * @param reader over the body behind the tag byte
+ */
+export function decodeHotStandbyFeedback(reader: Reader): HotStandbyFeedback {
+  const feedback = {
+    clock: readTime(reader, 'clock'),
+    xmin: reader.uint32('xmin'),
+    xminEpoch: reader.uint32('epoch of xmin'),
+    catalogXmin: reader.uint32('catalog xmin'),
+    catalogXminEpoch: reader.uint32('epoch of catalog xmin'),
+  }
+  reader.finish()
+  return feedback
+}
+
+/** Gives the whole message, CopyData's header included. */
+export function encodeHotStandbyFeedback(message: HotStandbyFeedback): Uint8Array {
+  return encodeInside(replicationTag.HotStandbyFeedback, (writer) =>
+    writeTime(writer, message.clock)
+      .uint32(message.xmin)
+      .uint32(message.xminEpoch)
+      .uint32(message.catalogXmin)
+      .uint32(message.catalogXminEpoch),
+  )
+}
+
+/** Any of the four. */
 export type ReplicationMessage =
   | ({ readonly type: 'XLogData' } & XLogData)
   | ({ readonly type: 'PrimaryKeepalive' } & PrimaryKeepalive)
   | ({ readonly type: 'StandbyStatusUpdate' } & StandbyStatusUpdate)
+  | ({ readonly type: 'HotStandbyFeedback' } & HotStandbyFeedback)
 
 /**
- * Reads a CopyData's body, whichever of the three it is.
+ * Reads a CopyData's body, whichever of the four it is.
  *
  * @throws {ProtocolError} for any other, and for one that is malformed
  */
@@ -154,38 +190,54 @@ export function decodeReplication(bytes: Uint8Array, start: number, end: number)
   const tag = tagReader.uint8('tag')
   switch (tag) {
     case replicationTag.XLogData:
-      return { type: 'XLogData', ...readXLogData(new Reader(bytes, start + 1, end, 'XLogData')) }
+      return { type: 'XLogData', ...decodeXLogData(new Reader(bytes, start + 1, end, 'XLogData')) }
     case replicationTag.PrimaryKeepalive:
       return {
         type: 'PrimaryKeepalive',
-        ...readPrimaryKeepalive(new Reader(bytes, start + 1, end, 'PrimaryKeepalive')),
+        ...decodePrimaryKeepalive(new Reader(bytes, start + 1, end, 'PrimaryKeepalive')),
       }
     case replicationTag.StandbyStatusUpdate:
       return {
         type: 'StandbyStatusUpdate',
-        ...readStandbyStatusUpdate(new Reader(bytes, start + 1, end, 'StandbyStatusUpdate')),
+        ...decodeStandbyStatusUpdate(new Reader(bytes, start + 1, end, 'StandbyStatusUpdate')),
+      }
+    case replicationTag.HotStandbyFeedback:
+      return {
+        type: 'HotStandbyFeedback',
+        ...decodeHotStandbyFeedback(new Reader(bytes, start + 1, end, 'HotStandbyFeedback')),
       }
     default:
-      return tagReader.fail(`its type 0x${tag.toString(16).padStart(2, '0')} is none of w, k and r`)
+      return tagReader.fail(`its type 0x${tag.toString(16).padStart(2, '0')} is none of w, k, r and h`)
   }
 }
 
-/** A CopyData message around a body that begins with its tag; the view begins at the body. */
-function copyData(tag: number, bodyBytes: number): { bytes: Uint8Array; view: DataView } {
-  const bytes = new Uint8Array(copyDataHeaderBytes + bodyBytes)
-  bytes[0] = copyDataTag
-  new DataView(bytes.buffer).setUint32(1, bodyBytes + 4)
-  const view = new DataView(bytes.buffer, copyDataHeaderBytes)
-  view.setUint8(0, tag)
-  return { bytes, view }
+/** Writes any of the four, CopyData's header included. */
+export function encodeReplication(message: ReplicationMessage): Uint8Array {
+  switch (message.type) {
+    case 'XLogData':
+      return encodeXLogData(message)
+    case 'PrimaryKeepalive':
+      return encodePrimaryKeepalive(message)
+    case 'StandbyStatusUpdate':
+      return encodeStandbyStatusUpdate(message)
+    case 'HotStandbyFeedback':
+      return encodeHotStandbyFeedback(message)
+    default:
+      return message satisfies never
+  }
+}
+
+/** A CopyData message around a body that begins with its tag. */
+function encodeInside(tag: number, writeBody: (writer: Writer) => void): Uint8Array {
+  return encodeTagged(frontendTag.CopyData, (writer) => writeBody(writer.uint8(tag)))
 }
 
 function readTime(reader: Reader, field: string): bigint {
   return reader.int64(field) + postgresEpochMicros
 }
 
-function writeTime(view: DataView, at: number, microsSince1970: bigint): void {
-  view.setBigInt64(at, microsSince1970 - postgresEpochMicros)
+function writeTime(writer: Writer, microsSince1970: bigint): Writer {
+  return writer.int64(microsSince1970 - postgresEpochMicros)
 }
 
 /** 0 or 1; the server, too, takes anything else for true. */

@@ -13,9 +13,6 @@ import { refuse } from './writer.ts'
 /** What the Int32 says, where it is no version. */
 const requestCode = { CancelRequest: 80_877_102, SSLRequest: 80_877_103, GSSENCRequest: 80_877_104 } as const
 
-/** The longest body that a server reads (PG18: pqcomm.h MAX_STARTUP_PACKET_LENGTH). */
-export const longestStartup = 10_000
-
 /** A connection of its own that asks to cancel what another one runs. */
 export interface CancelRequest {
   readonly type: 'CancelRequest'

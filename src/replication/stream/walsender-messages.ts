@@ -5,8 +5,8 @@ import { ProtocolError } from '../../protocol/messages/errors.ts'
 import type { Lsn } from '../../protocol/messages/lsn.ts'
 import { Reader } from '../../protocol/messages/reader.ts'
 import {
+  decodePrimaryKeepalive,
   postgresEpochMicros,
-  readPrimaryKeepalive,
   replicationTag,
   xLogDataLayout,
 } from '../../protocol/messages/replication-messages.ts'
@@ -95,7 +95,7 @@ export class WalsenderMessages {
   }
 
   #keepalive(reader: Reader): void {
-    const { walEnd, replyRequested } = readPrimaryKeepalive(reader)
+    const { walEnd, replyRequested } = decodePrimaryKeepalive(reader)
     this.server = walEnd
     if (walEnd > this.#received) this.#received = walEnd
     this.replyRequested ||= replyRequested

@@ -3,7 +3,9 @@ import { describe, expect, test } from 'vitest'
 import { Framer } from '../../../src/protocol/messages/framer.ts'
 import {
   decodeReplication,
+  encodeHotStandbyFeedback,
   encodePrimaryKeepalive,
+  encodeReplication,
   encodeStandbyStatusUpdate,
   encodeXLogData,
   postgresEpochMicros,
@@ -55,7 +57,28 @@ describe('replication messages', () => {
     )
   })
 
+  test('of a standby that needs rows survive both ways', () => {
+    const xid = fc.integer({ min: 0, max: 0xffff_ffff })
+    fc.assert(
+      fc.property(time, xid, xid, xid, xid, (clock, xmin, xminEpoch, catalogXmin, catalogXminEpoch) => {
+        const message = { clock, xmin, xminEpoch, catalogXmin, catalogXminEpoch }
+        expect(decode(encodeHotStandbyFeedback(message))).toEqual({ type: 'HotStandbyFeedback', ...message })
+        expect(encodeReplication({ type: 'HotStandbyFeedback', ...message })).toEqual(encodeHotStandbyFeedback(message))
+      }),
+    )
+  })
+
   test('are laid out as documented', () => {
+    const feedback = {
+      clock: postgresEpochMicros,
+      xmin: 1,
+      xminEpoch: 2,
+      catalogXmin: 3,
+      catalogXminEpoch: 0xffff_ffff,
+    }
+    expect(hex(encodeHotStandbyFeedback(feedback))).toBe(
+      `64${'0000001d'}68${'0000000000000000'}${'00000001'}${'00000002'}${'00000003'}ffffffff`,
+    )
     expect(
       hex(
         encodeStandbyStatusUpdate({
@@ -102,6 +125,6 @@ describe('replication messages', () => {
       }),
     )
     expect(() => decodeReplication(new Uint8Array(0), 0, 0)).toThrow('tag needs 1 bytes')
-    expect(() => decodeReplication(Uint8Array.of(0x68), 0, 1)).toThrow('none of w, k and r')
+    expect(() => decodeReplication(Uint8Array.of(0x70), 0, 1)).toThrow('none of w, k, r and h')
   })
 })

@@ -11,9 +11,9 @@ import { Framer } from '../../../src/protocol/messages/framer.ts'
 import { formatLsn, type Lsn } from '../../../src/protocol/messages/lsn.ts'
 import { Reader } from '../../../src/protocol/messages/reader.ts'
 import {
+  decodeStandbyStatusUpdate,
   encodePrimaryKeepalive,
   encodeXLogData,
-  readStandbyStatusUpdate,
   type StandbyStatusUpdate,
 } from '../../../src/protocol/messages/replication-messages.ts'
 import { backendTag } from '../../../src/protocol/messages/tags.ts'
@@ -342,7 +342,7 @@ export class FakeWalsender {
 
   /** For the session. */
   receive(bytes: Uint8Array, start: number, end: number): void {
-    const update = readStandbyStatusUpdate(new Reader(bytes, start + 1, end, 'StandbyStatusUpdate'))
+    const update = decodeStandbyStatusUpdate(new Reader(bytes, start + 1, end, 'StandbyStatusUpdate'))
     this.statusUpdates.push(update)
     this.onStatusUpdate(update)
   }

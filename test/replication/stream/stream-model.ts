@@ -16,9 +16,9 @@ import type { Relation } from '../../../src/decoder/relation.ts'
 import { formatLsn, type Lsn, parseLsn } from '../../../src/protocol/messages/lsn.ts'
 import { Reader } from '../../../src/protocol/messages/reader.ts'
 import {
+  decodePrimaryKeepalive,
   encodePrimaryKeepalive,
   encodeXLogData,
-  readPrimaryKeepalive,
   replicationTag,
   xLogDataLayout,
 } from '../../../src/protocol/messages/replication-messages.ts'
@@ -381,7 +381,7 @@ export class Receiver {
   /** Takes the body of a CopyData message. */
   copyData(bytes: Uint8Array, start: number, end: number): void {
     if (bytes[start] === replicationTag.PrimaryKeepalive) {
-      const { walEnd, replyRequested } = readPrimaryKeepalive(new Reader(bytes, start + 1, end, 'PrimaryKeepalive'))
+      const { walEnd, replyRequested } = decodePrimaryKeepalive(new Reader(bytes, start + 1, end, 'PrimaryKeepalive'))
       if (walEnd > this.received) this.received = walEnd
       if (replyRequested) this.replyRequested = true
       this.assembler.keepalive(walEnd)
