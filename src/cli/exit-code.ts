@@ -49,6 +49,8 @@ export const lostCodes: ReadonlySet<ErrorCode> = new Set([
   'output_shorter',
   'output_not_empty',
   'output_changed',
+  // a change that is there and cannot be applied
+  'row_unidentified',
 ] satisfies ErrorCode[])
 
 /** The exit code that a failure ends the command with: 1 for whatever is neither wrong usage nor a loss. */

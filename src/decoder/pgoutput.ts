@@ -1,6 +1,7 @@
 import { uint32At } from '../protocol/messages/big-endian.ts'
 import { ProtocolError } from '../protocol/messages/errors.ts'
 import { Reader } from '../protocol/messages/reader.ts'
+import { KnownRelation } from './known-relation.ts'
 import {
   type BeginMessage,
   type CommitMessage,
@@ -18,9 +19,10 @@ import {
   type StreamAbortMessage,
   type TypeMessage,
 } from './messages.ts'
-import { type Column, type Relation, type Row, sameRelation } from './relation.ts'
-import { Cursor, type Field, type RowReader, rowReader, setField } from './row-reader.ts'
-import { tupleLayout } from './tuple.ts'
+import { asLogged, type PartitionIdentity, partitionIdentity } from './partition-identity.ts'
+import { type Relation, type Row, sameRelation } from './relation.ts'
+import { Cursor, setField } from './row-reader.ts'
+import { isSentNull } from './tuple.ts'
 import { setColumnType } from './types/column-type.ts'
 import { type PgType, TypeRegistry } from './types/registry.ts'
 
@@ -49,6 +51,11 @@ export interface PgoutputSink {
   truncate(relations: Relation[], cascade: boolean, restartIdentity: boolean): void
   /** A transaction, or a part of it, was rolled back. Where streaming was not asked for, nothing of it was sent. */
   streamAbort(message: StreamAbortMessage): void
+  /**
+   * Called before an update or a delete whose row cannot be told: its key lacks a value or is empty, so that something
+   * else was logged than the relation says. A receiver that goes on takes what is known for what there is.
+   */
+  unidentified?(relation: Relation, why: string): void
 }
 
 /** A message with its rows read. Named as in the documentation. */
@@ -98,42 +105,6 @@ export interface PgoutputOptions {
   readonly former?: PgoutputDecoder
 }
 
-/** A table that the stream has named, with the readers of its rows, which are made when the first row comes. */
-class KnownRelation {
-  readonly relation: Relation
-  readonly cursor: Cursor
-  readonly #types: TypeRegistry
-  #row: RowReader | undefined
-  #key: RowReader | undefined
-
-  constructor(relation: Relation, types: TypeRegistry, cursor: Cursor) {
-    this.relation = relation
-    this.cursor = cursor
-    this.#types = types
-  }
-
-  /** Reads a whole row: a new tuple, or an old one. */
-  get row(): RowReader {
-    return (this.#row ??= this.#reader(this.relation.columns.map((column) => this.#field(column))))
-  }
-
-  /** Reads a key tuple, which has every column, those beside the key as NULLs that mean nothing. */
-  get key(): RowReader {
-    return (this.#key ??= this.#reader(
-      this.relation.columns.map((column) => (column.key ? this.#field(column) : { name: column.name, read: null })),
-    ))
-  }
-
-  #reader(fields: Field[]): RowReader {
-    return rowReader(tupleLayout, fields, this.cursor, this.relation.table)
-  }
-
-  #field(column: Column): Field {
-    const type = this.#types.get(column.typeOid) ?? this.#types.addUnknown(column.typeOid)
-    return { name: column.name, read: type.readText, readBinary: type.readBinary }
-  }
-}
-
 /**
  * Decodes the messages of the output plugin `pgoutput`. It remembers the relations that the stream has named, so there
  * is one decoder to a connection, and every message goes through it, in order.
@@ -148,10 +119,16 @@ export class PgoutputDecoder {
   readonly #cursor = new Cursor()
   /** The relation of the last row: rows of one table mostly come together. */
   #last: KnownRelation | undefined
+  /** By the OID of a table under whose name rows of partitions come: their identities by their own OIDs. */
+  readonly #partitions = new Map<number, Map<number, PartitionIdentity>>()
+  /** OIDs of the relations that were described since the last change, in order. */
+  #described: number[] = []
 
   constructor(options: PgoutputOptions) {
     this.#types = options.types ?? new TypeRegistry()
     this.#former = options.former?.relations ?? new Map()
+    const partitions = options.former === undefined ? [] : options.former.#partitions
+    for (const [root, identities] of partitions) this.#partitions.set(root, new Map(identities))
   }
 
   /** The relations that were named, by OID, those of the streams before included. */
@@ -258,19 +235,58 @@ export class PgoutputDecoder {
         key,
       })),
     }
-    return this.remember(relation)
+    this.#described.push(message.oid)
+    return this.#know(relation)
   }
 
   /** The same for a relation that was learned from the catalog. */
   remember(described: Relation): Relation {
+    return this.#know(described)
+  }
+
+  /** Takes note of the identities of the partitions, by OID, whose rows come under the name of the table with that OID. */
+  knowPartitions(root: number, partitions: ReadonlyMap<number, PartitionIdentity>): void {
+    if (partitions.size > 0) this.#partitions.set(root, new Map(partitions))
+  }
+
+  #know(described: Relation): Relation {
+    const partitions = this.#partitions.get(described.oid)
+    const ofPartitions = partitions !== undefined && partitions.size > 0
+    const logged = ofPartitions ? asLogged(described, [...partitions.values()]) : described
     const known = this.#relations.get(described.oid)
-    if (known && sameRelation(known.relation, described)) return known.relation
-    const former = this.#former.get(described.oid)
-    const relation = former && sameRelation(former, described) ? former : described
+    if (known && known.ofPartitions === ofPartitions && sameRelation(known.relation, logged)) {
+      known.described = described
+      return known.relation
+    }
+    const former = known?.relation ?? this.#former.get(described.oid)
+    const relation = former && sameRelation(former, logged) ? former : logged
     for (const column of relation.columns) setColumnType(column, this.#typeOf(column.typeOid))
-    this.#relations.set(relation.oid, new KnownRelation(relation, this.#types, this.#cursor))
+    this.#relations.set(relation.oid, new KnownRelation(relation, described, ofPartitions, this.#types, this.#cursor))
     this.#last = undefined
     return relation
+  }
+
+  /**
+   * The server describes a root and then the partition before the first change of that partition. So a change of the last
+   * relation but one is of a row in the last, and is logged under that one's identity.
+   */
+  #learnPartition(changed: number): void {
+    const [root, last] = this.#described.slice(-2)
+    this.#described = []
+    if (last === changed || (root === changed && last === undefined)) {
+      // a table of its own, perhaps a partition no longer
+      for (const partitions of this.#partitions.values()) partitions.delete(changed)
+      return
+    }
+    const known = this.#relations.get(changed)
+    const partition = last === undefined ? undefined : this.#relations.get(last)?.described
+    if (root !== changed || known === undefined || partition === undefined) return
+    // With a column list the server describes a partition by the numbers that its root's columns have: where these are
+    // other columns, the key among them may be missing.
+    if (!sameNames(known.described, partition)) return
+    const partitions = this.#partitions.get(changed) ?? new Map<number, PartitionIdentity>()
+    this.#partitions.set(changed, partitions.set(partition.oid, partitionIdentity(partition)))
+    this.#know(known.described)
   }
 
   #typeOf(oid: number): PgType {
@@ -294,22 +310,26 @@ export class PgoutputDecoder {
     const cursor = this.#cursor
     cursor.body = body
     let at = body + 4
+    const tag = bytes[at]
+    const before = tag === 0x4b || tag === 0x4f ? at + 1 : undefined
     let key: Row | undefined
     let old: Row | undefined
-    if (bytes[at] === 0x4b) {
-      key = known.key(bytes, at + 1, end)
-      at = cursor.end
-    } else if (bytes[at] === 0x4f) {
-      old = known.row(bytes, at + 1, end)
+    if (before !== undefined) {
+      if (known.isWhole(tag)) old = known.row(bytes, before, end)
+      else key = known.key(bytes, before, end)
       at = cursor.end
     }
     if (at >= end || bytes[at] !== 0x4e) this.#reject('Update', 'no new tuple follows', at - body)
     const row = known.row(bytes, at + 1, end)
     if (cursor.end !== end) this.#reject('Update', 'bytes stand behind the row', cursor.end - body)
-    if (cursor.unchanged === undefined) {
+    const { unchanged } = cursor
+    const gap = before === undefined ? known.gapWithoutKey() : key && known.gapInKey(key, bytes, before)
+    if (gap !== undefined) sink.unidentified?.(relation, gap)
+    if (unchanged === undefined) {
       sink.update(relation, key, old, row, undefined)
     } else {
-      const { filled, missing } = fillUnchanged(relation, row, old ?? key)
+      const isKnown = (index: number) => before !== undefined && !isSentNull(bytes, before, index)
+      const { filled, missing } = fillUnchanged(relation, row, old ?? key, isKnown)
       sink.update(relation, key, old, filled, missing.length > 0 ? missing : undefined)
     }
   }
@@ -319,14 +339,18 @@ export class PgoutputDecoder {
     this.#cursor.body = body
     const kind = bytes[body + 4]
     if (kind !== 0x4b && kind !== 0x4f) this.#reject('Delete', 'neither key nor old tuple follows', 4)
-    const before = kind === 0x4b ? known.key(bytes, body + 5, end) : known.row(bytes, body + 5, end)
+    const whole = known.isWhole(kind)
+    const before = whole ? known.row(bytes, body + 5, end) : known.key(bytes, body + 5, end)
     if (this.#cursor.end !== end) this.#reject('Delete', 'bytes stand behind the row', this.#cursor.end - body)
-    if (kind === 0x4b) sink.delete(known.relation, before, undefined)
-    else sink.delete(known.relation, undefined, before)
+    const gap = whole ? undefined : known.gapInKey(before, bytes, body + 5)
+    if (gap !== undefined) sink.unidentified?.(known.relation, gap)
+    if (whole) sink.delete(known.relation, undefined, before)
+    else sink.delete(known.relation, before, undefined)
   }
 
   #truncate(reader: Reader, sink: PgoutputSink): void {
     const { relationOids, cascade, restartIdentity } = decodeTruncate(reader)
+    this.#described = []
     sink.truncate(
       relationOids.map((oid) => this.#known(oid, 'Truncate').relation),
       cascade,
@@ -337,6 +361,7 @@ export class PgoutputDecoder {
   #relationAt(bytes: Uint8Array, at: number, end: number, message: string): KnownRelation {
     if (at + 5 > end) this.#reject(message, 'it ends within its relation', 0)
     const oid = uint32At(bytes, at)
+    if (this.#described.length > 0) this.#learnPartition(oid)
     const last = this.#last
     return last !== undefined && last.relation.oid === oid ? last : (this.#last = this.#known(oid, message))
   }
@@ -350,18 +375,30 @@ export class PgoutputDecoder {
   }
 }
 
+function sameNames(a: Relation, b: Relation): boolean {
+  const names = new Set(a.columns.map(({ name }) => name))
+  return a.columns.length === b.columns.length && b.columns.every(({ name }) => names.has(name))
+}
+
 /**
  * Takes unchanged values from the old row or key where that was sent: the server leaves a value out of the new tuple
- * whenever its TOAST pointer is the same, and flattens the old one.
+ * whenever its TOAST pointer is the same, and flattens the old one. Such a value stands out of line, and so is not NULL:
+ * a NULL in its place is that of a column which was not logged.
  *
+ * @param isKnown whether the column of that index has a value in the old tuple
  * @returns the row in the order of its columns, and the names of those that remain without a value
  */
-function fillUnchanged(relation: Relation, row: Row, before: Row | undefined): { filled: Row; missing: string[] } {
+function fillUnchanged(
+  relation: Relation,
+  row: Row,
+  before: Row | undefined,
+  isKnown: (index: number) => boolean,
+): { filled: Row; missing: string[] } {
   const filled: Row = {}
   const missing: string[] = []
-  for (const { name } of relation.columns) {
+  for (const [index, { name }] of relation.columns.entries()) {
     if (Object.hasOwn(row, name)) setField(filled, name, row[name])
-    else if (before !== undefined && Object.hasOwn(before, name)) setField(filled, name, before[name])
+    else if (before !== undefined && Object.hasOwn(before, name) && isKnown(index)) setField(filled, name, before[name])
     else missing.push(name)
   }
   return { filled, missing }

@@ -108,3 +108,13 @@ function interpretTuple(fields: readonly Field[], cursor: Cursor): RowReader {
     return row
   }
 }
+
+/** Whether the column of that index was sent as NULL in the tuple that begins at `start`, which was read before. */
+export function isSentNull(bytes: Uint8Array, start: number, index: number): boolean {
+  let at = start + 2
+  for (let before = 0; before < index; before++) {
+    const hasLength = bytes[at] === textTag || bytes[at] === binaryTag
+    at += hasLength ? 5 + int32At(bytes, at + 1) : 1
+  }
+  return bytes[at] === nullTag
+}

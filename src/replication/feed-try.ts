@@ -120,13 +120,22 @@ export class FeedTry implements Source {
     const plan = planStart({ start, slotName: name, temporary, snapshot, publications }, server, slot, history)
     // Before anything is made or sent: up to 17 the server says only at the first change that one is missing.
     if (plan.kind !== 'continue') {
-      await readPublications(ordinary, publications, server.version)
+      await this.#readPublications()
       return this.#begin(plan)
     }
-    await findPublications(ordinary, publications)
+    const known = await findPublications(ordinary, publications)
+    if (known.some(({ viaRoot }) => viaRoot)) await this.#readPublications()
     this.#state.progress.continueFrom(plan.position)
     if (plan.waitFor !== undefined) await this.#waitFor(plan.waitFor)
     return this.#follow(plan.position, plan.from)
+  }
+
+  /** What is published can be followed, and the decoder knows whose rows come under another table's name. */
+  async #readPublications(): Promise<void> {
+    const { ordinary, server } = this.#connections
+    for (const { oid, partitions } of await readPublications(ordinary, this.#settings.publications, server.version)) {
+      this.#types.decoder.knowPartitions(oid, partitions)
+    }
   }
 
   /** Waits until the server can send up to this LSN. @throws {WalwireError} `position_ahead` */

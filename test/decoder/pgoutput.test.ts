@@ -20,7 +20,7 @@ import {
   type TypeMessage,
 } from '../../src/decoder/messages.ts'
 import { PgoutputDecoder, type PgoutputMessage, type PgoutputSink } from '../../src/decoder/pgoutput.ts'
-import type { Relation, Row } from '../../src/decoder/relation.ts'
+import type { Relation, ReplicaIdentity, Row } from '../../src/decoder/relation.ts'
 import { ProtocolError } from '../../src/protocol/messages/errors.ts'
 import { law } from '../property.ts'
 import { rowWithUnchanged, type SentColumn, utf8 } from './arbitraries.ts'
@@ -183,7 +183,7 @@ const updates: fc.Arbitrary<SentChange> = fc
     const before = columns.map((column) => ({ ...column, sent: column.was }))
     const known = kind === undefined ? [] : kind === 'K' ? before.filter(isKey) : before
     const filled = columns.map((column) =>
-      wasSent(column) ? column : (known.find(({ name }) => name === column.name) ?? column),
+      wasSent(column) ? column : (known.find(({ name, sent }) => name === column.name && sent !== null) ?? column),
     )
     const missing = filled.filter((column) => !wasSent(column)).map(({ name }) => name)
     return {
@@ -428,9 +428,11 @@ describe('an update', () => {
     ])
   })
 
-  test('takes a NULL of the old row for unchanged TOAST as the value that it is', () => {
+  test('never takes a NULL of the old row for unchanged TOAST, which is out of line and so never NULL (trap 75)', () => {
     const update = encodeUpdate(oid, { kind: 'O', tuple: tuple('1', null) }, tuple('1', undefined))
-    expect(decoderOf('id*', 'photo').decode(update)).toMatchObject({ new: { photo: null }, unchanged: undefined })
+    const decoded = decoderOf('id*', 'photo').decode(update)
+    expect(decoded).toMatchObject({ unchanged: ['photo'] })
+    expect(keysOfRows(decoded)).toEqual([['id'], ['id', 'photo']])
   })
 
   test('does not take the name of a property of every object for a value that was sent', () => {
@@ -445,6 +447,141 @@ test("a delete's key has the columns of the key alone: the others were sent as N
   const decoded = decoder.decode(encodeDelete(oid, { kind: 'K', tuple: tuple(null, '7', null) }))
   expect(decoded).toMatchObject({ key: { id: '7' }, old: undefined })
   expect(keysOfRows(decoded)).toEqual([['id']])
+})
+
+describe('rows of partitions under the name of their root', () => {
+  const partition = (oid: number, replicaIdentity: ReplicaIdentity, ...columns: string[]) => ({
+    ...textTable(...columns),
+    oid,
+    name: `partition_${oid}`,
+    replicaIdentity,
+  })
+  const root = (replicaIdentity: ReplicaIdentity, ...columns: string[]) => ({
+    ...textTable(...columns),
+    replicaIdentity,
+  })
+  /** As the server describes them before the first change of a partition. */
+  const decoderOfPartition = (...described: RelationMessage[]) => {
+    const decoder = newDecoder()
+    for (const relation of described) decoder.define(relation)
+    return decoder
+  }
+  const update = encodeUpdate(oid, { kind: 'O', tuple: tuple('1', null, null) }, tuple('2', undefined, 'new'))
+
+  test('have the key that the partition logs, though the root has identity full and marks them as whole (trap 76)', () => {
+    const decoder = decoderOfPartition(
+      root('full', 'id*', 'photo*', 'note*'),
+      partition(7, 'default', 'id*', 'photo', 'note'),
+    )
+    const decoded = decoder.decode(update)
+    expect(decoded).toMatchObject({
+      relation: { replicaIdentity: 'default' },
+      key: { id: '1' },
+      old: undefined,
+      new: { id: '2', note: 'new' },
+      unchanged: ['photo'],
+    })
+    expect(keysOfRows(decoded)).toEqual([['id', 'note'], ['id']])
+    const deleted = decoder.decode(encodeDelete(oid, { kind: 'O', tuple: tuple('2', null, null) }))
+    expect(deleted).toMatchObject({ key: { id: '2' }, old: undefined })
+  })
+
+  test('keep the key of the root where the partition has identity full', () => {
+    const decoder = decoderOfPartition(root('default', 'id*', 'note'), partition(7, 'full', 'note*', 'id*'))
+    const decoded = decoder.decode(encodeUpdate(oid, { kind: 'K', tuple: tuple('1', null) }, tuple('1', 'new')))
+    expect(decoded).toMatchObject({ relation: { replicaIdentity: 'default' }, key: { id: '1' }, old: undefined })
+  })
+
+  test('are whole where the root has no key and every partition identity full', () => {
+    const decoder = decoderOfPartition(root('default', 'id', 'note'), partition(7, 'full', 'id*', 'note*'))
+    const decoded = decoder.decode(encodeDelete(oid, { kind: 'K', tuple: tuple('1', null) }))
+    expect(decoded).toMatchObject({
+      relation: { replicaIdentity: 'full' },
+      key: undefined,
+      old: { id: '1', note: null },
+    })
+  })
+
+  test('have the key that all partitions log, from the first change of the one that logs less', () => {
+    const decoder = decoderOfPartition(root('full', 'id*', 'note*'), partition(7, 'full', 'id*', 'note*'))
+    const change = encodeUpdate(oid, { kind: 'O', tuple: tuple('1', 'old') }, tuple('1', 'new'))
+    expect(decoder.decode(change)).toMatchObject({ old: { id: '1', note: 'old' } })
+    decoder.define(root('full', 'id*', 'note*'))
+    decoder.define(partition(8, 'default', 'id*', 'note'))
+    expect(decoder.decode(encodeUpdate(oid, undefined, tuple('3', 'new')))).toMatchObject({
+      relation: { columns: [{ key: true }, { key: false }] },
+      key: undefined,
+      old: undefined,
+    })
+    expect(decoder.decode(change)).toMatchObject({ key: { id: '1' }, old: undefined })
+  })
+
+  test('go by the partition also after the root got another identity, of which the server says nothing', () => {
+    const decoder = decoderOfPartition(
+      root('default', 'id*', 'photo', 'note'),
+      partition(7, 'default', 'id*', 'photo', 'note'),
+    )
+    expect(decoder.decode(update)).toMatchObject({ key: { id: '1' }, old: undefined, unchanged: ['photo'] })
+  })
+
+  test.each([
+    [
+      'no column in common',
+      [root('full', 'a*', 'b*'), partition(7, 'index', 'a*', 'b'), partition(8, 'index', 'a', 'b*')],
+    ],
+  ])(
+    'whose identities have %s are told to the receiver, before it takes them for anything',
+    (_, [top, ...partitions]) => {
+      const decoder = newDecoder()
+      for (const each of partitions) {
+        decoder.define(top!)
+        decoder.define(each)
+        decoder.decode(encodeInsert(oid, tuple('1', '2')))
+      }
+      const told: string[] = []
+      const sink = { ...ignored, unidentified: (_relation: Relation, why: string) => void told.push(why) }
+      const changes = [
+        encodeUpdate(oid, undefined, tuple('1', '2')),
+        encodeUpdate(oid, { kind: 'O', tuple: tuple('1', null) }, tuple('1', '2')),
+        encodeDelete(oid, { kind: 'O', tuple: tuple('1', null) }),
+      ]
+      for (const bytes of changes) decoder.read(bytes, 0, bytes.length, sink)
+      expect(told).toEqual([
+        'its partitions have no column in common that identifies their rows',
+        'its key has no column',
+        'its key has no column',
+      ])
+    },
+  )
+
+  test('are those of a table of its own once a partition is none any more', () => {
+    const alone = partition(7, 'index', 'a', 'b*')
+    const decoder = decoderOfPartition(root('default', 'a*', 'b'), alone)
+    decoder.decode(encodeInsert(oid, tuple('1', '2')))
+    decoder.define(alone)
+    decoder.decode(encodeInsert(7, tuple('1', '2')))
+    decoder.define(root('default', 'a*', 'b'))
+    expect(decoder.decode(encodeDelete(oid, { kind: 'K', tuple: tuple('1', null) }))).toMatchObject({
+      key: { a: '1' },
+    })
+  })
+})
+
+test.each([
+  ['a NULL in a key', textTable('id*', 'other*'), 'its key has no value for other'],
+  ['a key without a column', textTable('id', 'other'), 'its key has no column'],
+])('%s is told to the receiver: something else was logged than the relation says', (_, table, why) => {
+  const decoder = newDecoder()
+  decoder.define(table)
+  const told: string[] = []
+  const sink = { ...ignored, unidentified: (_relation: Relation, why: string) => void told.push(why) }
+  for (const bytes of [
+    encodeDelete(oid, { kind: 'K', tuple: tuple('1', null) }),
+    encodeUpdate(oid, { kind: 'K', tuple: tuple('1', null) }, tuple('1', '2')),
+  ]) {
+    decoder.read(bytes, 0, bytes.length, sink)
+  }
+  expect(told).toEqual([why, why])
 })
 
 describe('a relation', () => {

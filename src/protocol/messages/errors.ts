@@ -35,6 +35,7 @@ export const errorCodes = {
   not_permitted: { retryable: false },
   publication_missing: { retryable: false },
   publication_conflict: { retryable: false },
+  identity_conflict: { retryable: false },
   row_security: { retryable: false },
   // slots
   slot_exists: { retryable: false },
@@ -62,6 +63,7 @@ export const errorCodes = {
   // values and snapshots
   value_too_long: { retryable: false },
   invalid_text: { retryable: false },
+  row_unidentified: { retryable: false },
   types_failed: { retryable: false },
   snapshot_unstable: { retryable: true },
   locks_exhausted: { retryable: true },

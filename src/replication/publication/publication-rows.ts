@@ -9,6 +9,8 @@ export interface Publication {
   readonly allTables: boolean
   /** `publish_via_partition_root` */
   readonly viaRoot: boolean
+  /** It publishes updates or deletes, which must say what row they are of. */
+  readonly changesRows: boolean
   /** `publish_generated_columns = stored`, from PG18 on. */
   readonly generatedStored: boolean
 }

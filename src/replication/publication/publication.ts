@@ -1,10 +1,12 @@
 import { replicaIdentities } from '../../decoder/messages.ts'
+import type { PartitionIdentity } from '../../decoder/partition-identity.ts'
 import type { Column, Relation } from '../../decoder/relation.ts'
 import { WalwireError } from '../../protocol/messages/errors.ts'
 import { quoteIdentifier, quoteLiteral } from '../../protocol/messages/quote.ts'
 import { type Queryable, queryRows, type TextRow } from '../catalog/queryable.ts'
+import { checkIdentified, joinIdentity, partitionsOf, readPartitionIdentities } from './identified-rows.ts'
 import { PublicationEntries } from './publication-entries.ts'
-import { membersOf } from './publication-members.ts'
+import { type Member, membersOf } from './publication-members.ts'
 import type { CandidateTable, Membership, Publication } from './publication-rows.ts'
 import { type AttributeFacts, publishedAttributes, publishedRows } from './publication-scope.ts'
 
@@ -23,6 +25,8 @@ export interface PublishedTable {
   readonly unpublishedLeaves: boolean
   /** Some of its columns are generated. */
   readonly hasGenerated: boolean
+  /** The replica identities of those partitions, by OID: they decide what is logged of a row, and not the root's. */
+  readonly partitions: ReadonlyMap<number, PartitionIdentity>
   /** The planner's estimate, -1 where no part of the table was ever analysed. */
   readonly estimatedRows: number
 }
@@ -37,7 +41,8 @@ export interface PublishedTable {
  *
  * @param version as `server_version_num`
  * @throws {WalwireError} `publication_missing` naming those that are; `publication_conflict` when the server would refuse
- * to stream a table because its publications name different columns.
+ * to stream a table because its publications name different columns; `identity_conflict` when changes would not say which
+ * row of a table they are of.
  * @see PG18: src/backend/replication/pgoutput/pgoutput.c get_rel_sync_entry
  */
 export async function readPublications(
@@ -53,28 +58,47 @@ export async function readPublications(
   const members = membersOf(publications, entries, candidates)
   const oids = members.map(({ table }) => table.oid)
   const attributes = parseAttributes(oids.length === 0 ? [] : await queryRows(connection, attributesSql(oids, version)))
-  return members.map(({ table, publications: through, leaves, unpublishedLeaves }) => {
-    const published = publishedAttributes(table, through, entries, attributes.get(table.oid) ?? [], version)
-    const relation: Relation = {
+  const identities = await readPartitionIdentities(connection, members, version)
+  const tables: PublishedTable[] = []
+  for (const member of members) {
+    const facts = attributes.get(member.table.oid) ?? []
+    const table = publishedTable(
+      member,
+      publishedAttributes(member.table, member.publications, entries, facts, version),
+      entries,
+      identities,
+    )
+    await checkIdentified(connection, member, facts, table.relation, table.partitions, version)
+    tables.push(table)
+  }
+  return tables
+}
+
+function publishedTable(
+  { table, publications, leaves, unpublishedLeaves }: Member,
+  published: readonly AttributeFacts[],
+  entries: PublicationEntries,
+  identities: ReadonlyMap<number, PartitionIdentity>,
+): PublishedTable {
+  const known = leaves.filter((leaf) => leaf.estimatedRows >= 0)
+  return {
+    oid: table.oid,
+    relation: {
       oid: table.oid,
       schema: table.schema,
       name: table.name,
       table: `${table.schema}.${table.name}`,
       replicaIdentity: replicaIdentities[table.replicaIdentity] ?? 'nothing',
       columns: published.map((attribute) => asColumn(attribute, table.replicaIdentity)),
-    }
-    const known = leaves.filter((leaf) => leaf.estimatedRows >= 0)
-    return {
-      oid: table.oid,
-      relation,
-      filteredBy: publishedRows(table, through, entries),
-      partitioned: table.kind === 'p',
-      leaves,
-      unpublishedLeaves,
-      hasGenerated: published.some(({ generated }) => generated !== ''),
-      estimatedRows: known.length === 0 ? -1 : known.reduce((sum, leaf) => sum + leaf.estimatedRows, 0),
-    }
-  })
+    },
+    filteredBy: publishedRows(table, publications, entries),
+    partitioned: table.kind === 'p',
+    partitions: partitionsOf(table, leaves, identities),
+    leaves,
+    unpublishedLeaves,
+    hasGenerated: published.some(({ generated }) => generated !== ''),
+    estimatedRows: known.length === 0 ? -1 : known.reduce((sum, leaf) => sum + leaf.estimatedRows, 0),
+  }
 }
 
 function asColumn(attribute: AttributeFacts, replicaIdentity: string): Column {
@@ -102,16 +126,17 @@ const hasFilters = 150_000
 
 function publicationsSql(names: readonly string[]): string {
   // As JSON for the one column that only PG18 has.
-  return `SELECT p.oid, p.pubname, p.puballtables, p.pubviaroot, to_jsonb(p)->>'pubgencols'
+  return `SELECT p.oid, p.pubname, p.puballtables, p.pubviaroot, p.pubupdate OR p.pubdelete, to_jsonb(p)->>'pubgencols'
     FROM pg_catalog.pg_publication p WHERE p.pubname IN (${names.map(quoteLiteral).join(', ') || 'NULL'}) ORDER BY p.pubname`
 }
 
 function parsePublications(rows: readonly TextRow[]): Publication[] {
-  return rows.map(([oid, name, allTables, viaRoot, generated]) => ({
+  return rows.map(([oid, name, allTables, viaRoot, changesRows, generated]) => ({
     oid: Number(oid),
     name: name ?? '',
     allTables: allTables === 't',
     viaRoot: viaRoot === 't',
+    changesRows: changesRows === 't',
     generatedStored: generated === 's',
   }))
 }
@@ -189,23 +214,14 @@ function parseCandidates(rows: readonly TextRow[]): CandidateTable[] {
   })
 }
 
-/** The server's choice of the index that identifies rows: relcache.c RelationGetIndexList. */
 function attributesSql(oids: readonly number[], version: number): string {
-  const partitioned = version >= 180_000 ? "OR (i.indisprimary AND c.relkind = 'p')" : ''
   return `SELECT a.attrelid, a.attnum, a.attname, a.atttypid, tn.nspname, t.typname, a.atttypmod, a.attgenerated,
       coalesce(a.attnum = ANY (identity.keys), false)
     FROM pg_catalog.pg_attribute a
       JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
       JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
       JOIN pg_catalog.pg_namespace tn ON tn.oid = t.typnamespace
-      LEFT JOIN LATERAL (
-        SELECT (string_to_array(i.indkey::text, ' ')::int2[])[1:i.indnkeyatts] AS keys
-        FROM pg_catalog.pg_index i
-        WHERE i.indrelid = c.oid AND i.indislive AND i.indisunique AND i.indimmediate AND i.indpred IS NULL
-          AND (i.indisvalid ${partitioned})
-          AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident ELSE false END
-        LIMIT 1
-      ) identity ON true
+      ${joinIdentity(version)}
     WHERE a.attrelid IN (${oidList(oids)}) AND a.attnum > 0 AND NOT a.attisdropped
     ORDER BY a.attrelid, a.attnum`
 }

@@ -163,6 +163,7 @@ export class Copying implements Source {
       ...column,
       type: types.registry.get(column.typeOid)?.label ?? column.type,
     }))
+    types.decoder.knowPartitions(relation.oid, table.partitions)
     return { ...table, relation: types.decoder.remember({ ...relation, columns }) }
   }
 }

@@ -324,6 +324,19 @@ export class Assembler implements PgoutputSink {
     })
   }
 
+  /** Whoever applied the change would have to guess which row it is, or take NULLs for values. */
+  unidentified({ table }: Relation, why: string): void {
+    if (this.#stopped) return
+    throw new WalwireError('row_unidentified', {
+      what: `a change of table ${table} does not say which row it changed`,
+      why: `${why}, so that something else was logged of the row than the replica identity of ${table} says`,
+      hint: 'give the table and all of its partitions the same replica identity, whose columns are published; then begin with a new slot and snapshot',
+      slot: this.#base.slot,
+      table,
+      lsn: formatLsn(this.#currentLsn()),
+    })
+  }
+
   /** Counts a change. Undefined when it is not to be delivered: delivered before this run, or past `stop`. */
   #change(): OpenTransaction | undefined {
     if (this.#stopped) return undefined
