@@ -3,6 +3,7 @@ const entries = {
   root: require('walwire'),
   decoder: require('walwire/decoder'),
   protocol: require('walwire/protocol'),
+  messages: require('walwire/protocol/messages'),
   replication: require('walwire/replication'),
 }
 console.log(JSON.stringify(entries, (_, value) => (typeof value === 'object' ? value : typeof value)))

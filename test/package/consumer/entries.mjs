@@ -2,7 +2,8 @@
 import * as root from 'walwire'
 import * as decoder from 'walwire/decoder'
 import * as protocol from 'walwire/protocol'
+import * as messages from 'walwire/protocol/messages'
 import * as replication from 'walwire/replication'
 
-const entries = { root, decoder, protocol, replication }
+const entries = { root, decoder, protocol, messages, replication }
 console.log(JSON.stringify(entries, (_, value) => (typeof value === 'object' ? value : typeof value)))
