@@ -2,6 +2,7 @@ import { Connection, type OpenOptions } from '../protocol/connection/connection.
 import type { ResolvedConnection } from '../protocol/connection/connection-options.ts'
 import { resolveConnection } from '../protocol/connection/resolve-connection.ts'
 import type { WalwireError } from '../protocol/messages/errors.ts'
+import { checkSameServer } from './catalog/same-server.ts'
 import { asReplicationRefusal, checkServer, readServerFacts, type ServerFacts } from './catalog/server-facts.ts'
 import type { FollowSettings } from './follow-options.ts'
 
@@ -66,6 +67,7 @@ export class Connections {
       const server = await readServerFacts(replication)
       checkServer(server)
       const ordinary = await open(undefined)
+      await checkSameServer(ordinary, replication)
       signal.throwIfAborted()
       return new Connections(settings, resolved, replication, ordinary, server)
     } catch (error) {
@@ -98,6 +100,7 @@ export class Connections {
     const worker = await connect(this.#resolved, this.#settings, { signal })
     this.#workers.add(worker)
     if (this.#failure !== undefined || this.#closing) worker.destroy()
+    await checkSameServer(this.ordinary, worker)
     return worker
   }
 
@@ -120,6 +123,7 @@ export class Connections {
     this.#watchReplication()
     former.destroy()
     if (this.#failure !== undefined || this.#closing) this.replication.destroy()
+    await checkSameServer(this.ordinary, this.replication)
   }
 
   #watchReplication(): void {

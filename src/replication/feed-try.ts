@@ -1,5 +1,7 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { within } from '../protocol/connection/within.ts'
 import { formatLsn, type Lsn } from '../protocol/messages/lsn.ts'
+import { dropSlotCommand } from '../protocol/messages/replication-commands.ts'
 import type { Batch } from './batch.ts'
 import { KnownTypes } from './catalog/known-types.ts'
 import { readTimelineHistory } from './catalog/timeline-history.ts'
@@ -9,8 +11,10 @@ import type { FeedState } from './feed-state.ts'
 import type { FollowSettings } from './follow-options.ts'
 import type { Position } from './position.ts'
 import { findPublications, readPublications } from './publication/publication.ts'
-import { dropSlot, readSlot } from './slot/slot.ts'
+import { RunLock, slotTaken } from './slot/run-lock.ts'
+import { dropSlot, readSlot, type SlotFacts, slotActive } from './slot/slot.ts'
 import { type CreatedSlot, createSlot } from './slot/slot-creation.ts'
+import type { MadeSlot } from './slot/slot-ownership.ts'
 import { Copying } from './snapshot/copying.ts'
 import { heldBefore } from './snapshot/held-tables.ts'
 import { inTurn, type Source, single } from './source.ts'
@@ -18,8 +22,9 @@ import { planStart, type StartPlan } from './start.ts'
 import { Following } from './stream/following.ts'
 import type { ReplicationStream } from './stream/replication-stream.ts'
 
-/** A slot that is made anew waits this long for a walsender of an earlier run to let go of it. */
+/** A slot that is made anew waits this long for a walsender of an earlier run to let go of it; any, for that run itself. */
 const leftoverDeadlineMs = 5_000
+const lockRetryMs = 100
 /** What a primary has written it flushes within moments. */
 const flushTimeoutMs = 10_000
 /** A slot that is being made has until then to be given up, */
@@ -86,7 +91,7 @@ export class FeedTry implements Source {
   }
 
   async next(): Promise<Batch | undefined> {
-    this.#batches ??= await this.#plan()
+    this.#batches ??= await this.#begin()
     return this.#batches.next()
   }
 
@@ -97,31 +102,29 @@ export class FeedTry implements Source {
     if (this.#creation !== undefined) await within(this.#creation, begunMs + giveUpMs - performance.now())
     const pid = connections.replication.processId
     await this.#following?.leave(begunMs)
-    if (this.#state.ownership.toDrop !== undefined) await this.#dropOwnSlot(pid, begunMs + dropUntilMs)
+    const { toDrop } = this.#state.ownership
+    if (toDrop !== undefined) await this.#dropOwnSlot(toDrop, pid, begunMs + dropUntilMs)
     await workersClosed
     connections.destroy()
   }
 
-  async #dropOwnSlot(pid: number, untilMs: number): Promise<void> {
+  async #dropOwnSlot({ consistentPoint: standsAt }: MadeSlot, pid: number, untilMs: number): Promise<void> {
     const { slot, logger } = this.#settings
-    const remainingMs = untilMs - performance.now()
-    const dropped = dropSlot(this.#connections.ordinary, slot, { deadlineMs: remainingMs, pid }).catch((error) => {
+    const deadlineMs = untilMs - performance.now()
+    const dropped = dropSlot(this.#connections.ordinary, slot, { deadlineMs, pid, standsAt }).catch((error) => {
       logger.warn({ slot, error }, `slot ${slot} was made by this run and could not be dropped: drop it by hand`)
     })
-    await within(dropped, remainingMs)
+    await within(dropped, deadlineMs)
   }
 
-  async #plan(): Promise<Source> {
-    const { slot: name, start, temporary, snapshot, publications } = this.#settings
-    const { ordinary, replication, server } = this.#connections
-    const slot = await readSlot(ordinary, name)
-    const isOlder = isPosition(start) && start.timeline < server.timeline
-    const history = isOlder ? await readTimelineHistory(replication, server.timeline) : []
-    const plan = planStart({ start, slotName: name, temporary, snapshot, publications }, server, slot, history)
+  async #begin(): Promise<Source> {
+    const { publications } = this.#settings
+    const { ordinary } = this.#connections
+    const { plan, slot } = await this.#claimSlot()
     // Before anything is made or sent: up to 17 the server says only at the first change that one is missing.
     if (plan.kind !== 'continue') {
       await this.#readPublications()
-      return this.#begin(plan)
+      return this.#beginAnew(plan, slot?.confirmedFlush)
     }
     const known = await findPublications(ordinary, publications)
     if (known.some(({ viaRoot }) => viaRoot)) await this.#readPublications()
@@ -138,6 +141,40 @@ export class FeedTry implements Source {
     }
   }
 
+  /**
+   * Decides how to start, as the only run over the slot. What is refused whoever else lives is refused at once; another
+   * run's end is waited for a moment, since the server may take one to notice that a client is gone.
+   *
+   * @throws {WalwireError} `slot_taken` where another run lives, `slot_active` where it streams, and as {@link planStart}
+   */
+  async #claimSlot(): Promise<Decision> {
+    const { slot: name, logger } = this.#settings
+    const { ordinary, server } = this.#connections
+    const lock = new RunLock(ordinary, server.systemId, name)
+    const deadline = performance.now() + leftoverDeadlineMs
+    for (let told = false; ; told = true) {
+      const holder = await lock.take()
+      const decision = await this.#decide()
+      if (holder === undefined) return decision
+      if (decision.plan.kind === 'continue' && decision.slot?.activePid !== undefined) throw slotActive(decision.slot)
+      if (performance.now() >= deadline) throw slotTaken(name, holder)
+      if (!told) logger.info({ slot: name, pid: holder }, `slot ${name} is another run's: waiting for that to end`)
+      await delay(lockRetryMs, undefined, { signal: this.#signal })
+    }
+  }
+
+  async #decide(): Promise<Decision> {
+    const { slot: name, start, temporary, snapshot, publications } = this.#settings
+    const { ordinary, replication, server } = this.#connections
+    const slot = await readSlot(ordinary, name)
+    const isOlder = isPosition(start) && start.timeline < server.timeline
+    const history = isOlder ? await readTimelineHistory(replication, server.timeline) : []
+    return {
+      plan: planStart({ start, slotName: name, temporary, snapshot, publications }, server, slot, history),
+      slot,
+    }
+  }
+
   /** Waits until the server can send up to this LSN. @throws {WalwireError} `position_ahead` */
   #waitFor(lsn: Lsn): Promise<void> {
     const { logger } = this.#settings
@@ -148,8 +185,8 @@ export class FeedTry implements Source {
     })
   }
 
-  /** A feed that has no slot yet, or one that is to be made anew. */
-  #begin(plan: Exclude<StartPlan, { kind: 'continue' }>): Source {
+  /** A feed that has no slot yet, or one that is to be made anew. @param standsAt where the slot that is in the way stands */
+  #beginAnew(plan: Exclude<StartPlan, { kind: 'continue' }>, standsAt: Lsn | undefined): Source {
     const { slot, snapshot, start } = this.#settings
     const { position } = plan
     const stages: (() => Promise<Source>)[] = []
@@ -158,7 +195,7 @@ export class FeedTry implements Source {
     const dropFirst = plan.kind === 'remake' && plan.dropSlot
     if (plan.kind === 'remake') this.#state.held.addEarlier(heldBefore(start))
     stages.push(async () => {
-      if (dropFirst) await dropSlot(this.#connections.ordinary, slot, { deadlineMs: leftoverDeadlineMs })
+      if (dropFirst) await dropSlot(this.#connections.ordinary, slot, { deadlineMs: leftoverDeadlineMs, standsAt })
       return snapshot === 'never' ? this.#skipCopy(position) : this.#copy(position)
     })
     if (snapshot !== 'only') {
@@ -183,6 +220,7 @@ export class FeedTry implements Source {
       types: this.#types,
       signal: this.#signal,
       makeSlot: () => this.#makeSlot('export'),
+      dropMadeSlot: () => this.#dropMadeSlot(),
       basePosition: (consistentPoint) => streamPosition(position, consistentPoint),
     })
     return this.#copying
@@ -208,6 +246,14 @@ export class FeedTry implements Source {
     return creation
   }
 
+  async #dropMadeSlot(): Promise<void> {
+    const { slot, temporary } = this.#settings
+    const { replication, ordinary } = this.#connections
+    // nobody else may drop a temporary one
+    if (temporary) await replication.query(dropSlotCommand(slot))
+    else await dropSlot(ordinary, slot, { deadlineMs: leftoverDeadlineMs, standsAt: this.#consistentPoint })
+  }
+
   #follow(base: Position, from: Lsn): Source {
     this.#following = new Following({
       settings: this.#settings,
@@ -220,6 +266,12 @@ export class FeedTry implements Source {
     })
     return this.#following
   }
+}
+
+/** How to start, and the slot that was found. */
+interface Decision {
+  readonly plan: StartPlan
+  readonly slot: SlotFacts | undefined
 }
 
 /** Where the stream begins: at the slot's consistent point. */

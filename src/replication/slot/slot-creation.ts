@@ -116,9 +116,10 @@ async function giveUp({ replication, ordinary, request, pid, creation, report }:
     logger.warn({ slot: name, pid }, `slot ${name} may be left behind: process ${pid} does not answer`)
   } else if (outcome.ok) {
     // It was made in the very last moment.
-    if (!signal?.aborted) return finishCreation(outcome, request)
+    const made = finishCreation(outcome, request)
+    if (!signal?.aborted) return made
     if (temporary) await replication.query(dropSlotCommand(name))
-    else await dropSlot(ordinary, name, { deadlineMs: terminateGraceMs, pid })
+    else await dropSlot(ordinary, name, { deadlineMs: terminateGraceMs, pid, standsAt: made.consistentPoint })
   } else if (!signal?.aborted && !isInterruption(outcome.error)) {
     throw creationError(outcome.error, request)
   }

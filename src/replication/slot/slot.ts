@@ -1,5 +1,5 @@
 import { WalwireError } from '../../protocol/messages/errors.ts'
-import { type Lsn, parseLsn } from '../../protocol/messages/lsn.ts'
+import { formatLsn, type Lsn, parseLsn } from '../../protocol/messages/lsn.ts'
 import { quoteLiteral } from '../../protocol/messages/quote.ts'
 import { type Queryable, queryRows, type TextRow } from '../catalog/queryable.ts'
 
@@ -75,18 +75,25 @@ export interface DropOptions {
   readonly deadlineMs: number
   /** The walsender of our own that may have it in use still, and is ended. Nobody else's ever is. */
   readonly pid?: number | undefined
+  /**
+   * Where the slot that is meant stands: another one that was given its name since stands elsewhere, and is left alone.
+   * The server cannot compare and drop in one step; it is done in one statement.
+   */
+  readonly standsAt?: Lsn | undefined
 }
 
 /**
  * Drops a slot; one that is gone already is as good.
  *
- * @throws {WalwireError} `slot_active` when another session has it in use until the deadline.
+ * @throws {WalwireError} `slot_active` when another session has it in use until the deadline; `slot_recreated` when it is
+ * not the one that is meant.
  */
 export async function dropSlot(ordinary: Queryable, name: string, options: DropOptions): Promise<void> {
   const deadline = performance.now() + options.deadlineMs
   for (;;) {
     try {
-      await ordinary.query(`SELECT pg_catalog.pg_drop_replication_slot(${quoteLiteral(name)})`)
+      const dropped = await queryRows(ordinary, dropSql(name, options.standsAt))
+      if (dropped.length === 0) await checkGone(ordinary, name)
       return
     } catch (error) {
       if (!(error instanceof WalwireError)) throw error
@@ -104,13 +111,32 @@ export async function dropSlot(ordinary: Queryable, name: string, options: DropO
 
 const dropRetryMs = 50
 
+function dropSql(name: string, standsAt: Lsn | undefined): string {
+  const isMeant = standsAt === undefined ? '' : ` AND confirmed_flush_lsn = '${formatLsn(standsAt)}'`
+  return `SELECT pg_catalog.pg_drop_replication_slot(slot_name) FROM pg_catalog.pg_replication_slots
+    WHERE slot_name = ${quoteLiteral(name)}${isMeant}`
+}
+
+/** Of a slot that was not found where it was to stand. */
+async function checkGone(ordinary: Queryable, name: string): Promise<void> {
+  const slot = await readSlot(ordinary, name)
+  if (slot === undefined) return
+  throw new WalwireError('slot_recreated', {
+    what: `slot ${name} was not dropped`,
+    why: 'it is another one than the one that was to go: somebody dropped that, and made this, or moved it',
+    hint: 'find out who uses the name; drop the slot by hand when nobody needs it',
+    slot: name,
+  })
+}
+
 async function terminateBackend(ordinary: Queryable, pid: number): Promise<void> {
   await ordinary.query(`SELECT pg_catalog.pg_terminate_backend(${pid})`)
 }
 
-function slotActive(slot: SlotFacts, cause: unknown): WalwireError {
+/** Another session has the slot in use. */
+export function slotActive(slot: SlotFacts, cause?: unknown): WalwireError {
   return new WalwireError('slot_active', {
-    what: `slot ${slot.name} cannot be dropped`,
+    what: `slot ${slot.name} cannot be used`,
     why: `process ${slot.activePid ?? 'unknown'} of the server has it in use`,
     hint: 'stop the other follower of this slot, or wait until the server notices that it is gone',
     slot: slot.name,

@@ -1,6 +1,5 @@
 import { WalwireError } from '../../protocol/messages/errors.ts'
 import { formatLsn, type Lsn } from '../../protocol/messages/lsn.ts'
-import { dropSlotCommand } from '../../protocol/messages/replication-commands.ts'
 import type { Batch } from '../batch.ts'
 import type { KnownTypes } from '../catalog/known-types.ts'
 import type { Connections } from '../connections.ts'
@@ -29,6 +28,8 @@ export interface CopyingParts {
   readonly signal: AbortSignal
   /** Makes the slot whose snapshot is copied. */
   readonly makeSlot: () => Promise<CreatedSlot>
+  /** Drops it again. */
+  readonly dropMadeSlot: () => Promise<void>
   /** Where the stream begins that follows the copy: at the slot's consistent point. */
   readonly basePosition: (consistentPoint: Lsn) => Position
 }
@@ -147,12 +148,11 @@ export class Copying implements Source {
   }
 
   async #prepareNext(error: TableChanged): Promise<void> {
-    const { settings, connections, types } = this.#parts
+    const { settings, types, dropMadeSlot } = this.#parts
     if (this.#attempts === maxSnapshotAttempts) throw unstable(error, this.#attempts)
     settings.logger.warn({ table: error.table, attempt: this.#attempts }, `${error.message}: the snapshot begins again`)
     types.renew()
-    // by the connection that made it: nobody else may drop a temporary slot
-    await connections.replication.query(dropSlotCommand(settings.slot))
+    await dropMadeSlot()
   }
 
   /** The relation of a copied table is the one that the stream will speak of, as long as nothing differs. */

@@ -381,3 +381,38 @@ describe('a slot that is being made', () => {
     expect(server.openSessions).toBe(0)
   })
 })
+
+describe('a feed that is closed', () => {
+  // wherever between the slot's creation and the caller's continuation the end comes in
+  const moments = Array.from({ length: 24 }, (_, ticks) => ticks)
+
+  test('while the answer of its pull is on the way leaves the slot to whoever got its position, and else drops it', async () => {
+    const outcomes: string[] = []
+    for (const ticks of moments) {
+      const server = new FakeServer({ confirmedFlush: undefined })
+      const { slot, publication } = fakeFacts
+      let closing: Promise<void> | undefined
+      const feed = follow({ connection: server.connection, publication, slot, snapshot: 'never' })
+      server.hold = (command) => {
+        if (command.startsWith('CREATE_REPLICATION_SLOT')) void later(ticks).then(() => (closing = feed.close()))
+        return undefined
+      }
+      const batches = feed[Symbol.asyncIterator]()
+      await batches.next()
+      const { value } = await batches.next()
+      await waitUntil('the feed to be closed', () => closing !== undefined)
+      await closing
+      const dropped = server.commands.some((command) => command.includes('pg_drop_replication_slot'))
+      outcomes.push(`${value === undefined ? 'nobody' : value.position.phase} ${dropped ? 'dropped' : 'stays'}`)
+    }
+    expect(new Set(outcomes)).toEqual(new Set(['nobody dropped', 'stream stays']))
+  }, 60_000)
+})
+
+/** After so many turns of the loop, and a few of what comes before the next. */
+async function later(ticks: number): Promise<void> {
+  for (let turn = 0; turn < ticks; turn++) {
+    if (turn % 3 === 0) await new Promise((resolve) => setImmediate(resolve))
+    else await Promise.resolve()
+  }
+}
