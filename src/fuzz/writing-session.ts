@@ -3,7 +3,7 @@ import { connect, type Socket } from 'node:net'
 import { setImmediate as turn } from 'node:timers/promises'
 import type postgres from 'postgres'
 import type { Endpoint, ResolvedConnection } from '../protocol/connection/connection-options.ts'
-import { sessionSettings } from '../protocol/connection/startup.ts'
+import { sessionSettings } from '../protocol/connection/session-settings.ts'
 import type { Cell } from './batch.ts'
 import { type CopyFormat, copyRows } from './copy-rows.ts'
 

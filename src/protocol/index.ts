@@ -13,7 +13,7 @@ export type {
 } from './connection/connection-options.ts'
 export * from './connection/frontend.ts'
 export { resolveConnection } from './connection/resolve-connection.ts'
+export { type SessionSetting, sessionSettings, settingsTable } from './connection/session-settings.ts'
 export type { QueryResult } from './connection/simple-query.ts'
-export { sessionSettings } from './connection/startup.ts'
 export type { FoundFile, Surroundings } from './connection/surroundings.ts'
 export * from './messages/index.ts'

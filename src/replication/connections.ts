@@ -169,24 +169,17 @@ export class Connections {
  * Opens a connection. Of a database whose text nobody has checked the server would refuse to send what is not UTF-8, and
  * not say where it stands; so it is asked not to look, and the reader of the column does.
  */
-async function connect(
+function connect(
   resolved: ResolvedConnection,
   { logger, maxBufferedBytes }: FollowSettings,
   options: OpenOptions,
 ): Promise<Connection> {
-  const connection = await Connection.open(resolved, {
+  return Connection.open(resolved, {
     ...options,
     maxBufferedBytes,
+    clientEncoding: (serverEncoding) => (serverEncoding === uncheckedEncoding ? uncheckedEncoding : 'UTF8'),
     onNotice: ({ code, message }) => logger.warn({ sqlstate: code }, `the server says: ${message}`),
   })
-  if (!hasUncheckedText(connection)) return connection
-  try {
-    await connection.query(`SET client_encoding = '${uncheckedEncoding}'`)
-    return connection
-  } catch (error) {
-    connection.destroy()
-    throw error
-  }
 }
 
 function hasUncheckedText(connection: Connection): boolean {

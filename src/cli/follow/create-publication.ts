@@ -23,8 +23,10 @@ export async function createPublication(
   )
   if (existing.length > 0) return false
   try {
-    if (tables !== 'all' && tables.some(({ schema }) => schema === undefined)) await connection.query(searchPathSql)
-    await connection.query(createPublicationSql(name, tables))
+    const needsPath = tables !== 'all' && tables.some(({ schema }) => schema === undefined)
+    const sql = createPublicationSql(name, tables)
+    // one query is one transaction: the path is back to nothing when it ends
+    await connection.query(needsPath ? `${searchPathSql}; ${sql}` : sql)
     return true
   } catch (error) {
     // another run was faster
@@ -63,7 +65,7 @@ const searchPathSql = `SELECT set_config('search_path', coalesce((
     AND setrole IN (0, (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = session_user))
     AND setdatabase IN (0, (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()))
   ORDER BY setrole <> 0 DESC, setdatabase <> 0 DESC LIMIT 1
-), '"$user", public'), false)`
+), '"$user", public'), true)`
 
 /** The statement. A name without a schema is left to the search path, as psql leaves it. */
 export function createPublicationSql(name: string, tables: 'all' | readonly TableName[]): string {

@@ -11,7 +11,9 @@ import { copyDoneMessage, flushMessage, terminateMessage } from './frontend.ts'
 import { logIn } from './login.ts'
 import { openStream } from './open-stream.ts'
 import { Session } from './session.ts'
-import { beginCopy, finishCopy, type QueryResult, runQuery } from './simple-query.ts'
+import { expectedSettings } from './session-settings.ts'
+import { putSettingsInForce } from './settings-in-force.ts'
+import { beginCopy, finishCopy, type QueryResult, readText, runQuery } from './simple-query.ts'
 import { type SessionWishes, serverVersionNumber } from './startup.ts'
 import { within } from './within.ts'
 
@@ -66,12 +68,13 @@ export class Connection {
   }
 
   /**
-   * Connects, with TLS as the sslmode says, logs in, and waits for the session to be ready: all within
-   * `connectTimeoutMs`. When it fails, no socket stays open.
+   * Connects, with TLS as the sslmode says, logs in, waits for the session to be ready, and sees to it that its settings
+   * are in force: all within `connectTimeoutMs`. When it fails, no socket stays open.
    *
    * @throws {WalwireError} `connect_failed`, `connect_timeout`, `not_postgres`, `tls_refused`, `tls_failed`,
    * `auth_failed`, `auth_unsupported`, `database_missing`, `not_permitted`, `too_many_connections`,
-   * `server_not_ready`, `server_error`, `protocol_violation`; the signal's reason
+   * `server_not_ready`, `server_error`, `protocol_violation`, `settings_not_in_force`, `not_replication`; the signal's
+   * reason
    */
   static open(resolved: ResolvedConnection, options: OpenOptions = {}): Promise<Connection> {
     const { description, connectTimeoutMs: timeoutMs } = resolved
@@ -81,8 +84,11 @@ export class Connection {
       const session = new Session({ stream, encrypted, description, maxBufferedBytes, onNotice })
       const key = await logIn(session, resolved, options, certificate, attempt)
       const connection = new Connection(resolved, session, key)
-      // unknown before 17, so it cannot be in the startup packet, which is sent before the version is known
-      if (connection.serverVersion >= 170_000) await connection.query('SET transaction_timeout = 0')
+      attempt.step = "waiting for the session's settings"
+      const { replication, settings, clientEncoding = () => 'UTF8' } = options
+      const encoding = clientEncoding(connection.parameters.get('server_encoding') ?? '')
+      const expected = expectedSettings(connection.serverVersion, { client_encoding: encoding, ...settings })
+      await putSettingsInForce(session, expected, key?.processId, replication !== undefined)
       return connection
     })
   }
@@ -321,19 +327,4 @@ function tooSlow(limitMs: number, cause: unknown): WalwireError {
     sqlstate: queryCanceled,
     cause,
   })
-}
-
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-
-function readText(value: Uint8Array): string {
-  try {
-    return utf8.decode(value)
-  } catch (cause) {
-    throw new WalwireError('invalid_text', {
-      what: 'a value in the answer to a query cannot be read',
-      why: 'it is not valid UTF-8, which a database with the encoding SQL_ASCII does not prevent',
-      hint: 'mend the value or the name in the database',
-      cause,
-    })
-  }
 }

@@ -6,6 +6,7 @@ import { type Framer, longestMessage } from '../messages/framer.ts'
 import { isFatal, serverError } from '../messages/server-error.ts'
 import { backendTag } from '../messages/tags.ts'
 import { ReadAhead } from './read-ahead.ts'
+import { type ExpectedSettings, settingChanged } from './session-settings.ts'
 import { tlsFailed } from './tls.ts'
 
 /** The most that a message may have before the other side has shown that it is a server. */
@@ -36,8 +37,10 @@ export class Session {
   readonly ended: Promise<WalwireError>
   readonly parameters = new Map<string, string>()
 
+  /** Names the server in errors. */
+  readonly description: string
+
   readonly #stream: Duplex
-  readonly #description: string
   readonly #onNotice: ((notice: ErrorFields) => void) | undefined
   readonly #closed: Promise<void>
   #resolveEnded: (error: WalwireError) => void = () => {}
@@ -46,11 +49,12 @@ export class Session {
   /** A FATAL of the server's, after which it closes the connection, or bytes that could not be understood. */
   #lastWords: WalwireError | undefined
   #closing = false
+  #kept: ExpectedSettings = new Map()
 
   constructor(parts: SessionParts) {
     this.#stream = parts.stream
     this.encrypted = parts.encrypted
-    this.#description = parts.description
+    this.description = parts.description
     this.#onNotice = parts.onNotice
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve
@@ -96,6 +100,11 @@ export class Session {
     this.#readWhileIdle()
   }
 
+  /** From now on the session ends when the server reports another value of one of these. */
+  keepSettings(expected: ExpectedSettings): void {
+    this.#kept = expected
+  }
+
   becomeBusy(): void {
     this.#phase = 'busy'
   }
@@ -126,20 +135,31 @@ export class Session {
     }
   }
 
-  /** Takes a message that can come at any time; false for any other. */
+  /**
+   * Takes a message that can come at any time; false for any other.
+   *
+   * @throws {WalwireError} `settings_not_in_force`, which also ends the session
+   */
   takeAside(message: BackendMessage): boolean {
     switch (message.type) {
       case 'NoticeResponse':
         this.#onNotice?.(message.fields)
         return true
       case 'ParameterStatus':
-        this.parameters.set(message.name, message.value)
+        this.#takeParameter(message.name, message.value)
         return true
       case 'NotificationResponse':
         return true
       default:
         return false
     }
+  }
+
+  #takeParameter(name: string, value: string): void {
+    this.parameters.set(name, value)
+    const expected = this.#kept.get(name)
+    if (expected === undefined || expected === value) return
+    throw this.broken(settingChanged(this.description, name, value, expected))
   }
 
   /** The error for an ErrorResponse. After a FATAL one it is also how the session will have ended. */
@@ -205,7 +225,7 @@ export class Session {
     if (this.#lastWords) return this.#lastWords
     if (this.#closing) {
       return new WalwireError('connection_closed', {
-        what: `the connection to ${this.#description} is over`,
+        what: `the connection to ${this.description} is over`,
         why: 'this side closed it',
         hint: 'open another one',
       })
@@ -231,7 +251,7 @@ export class Session {
   #lost(cause: Error | undefined): WalwireError {
     if (this.#phase !== 'startup') {
       return new WalwireError('connection_lost', {
-        what: `the connection to ${this.#description} is lost`,
+        what: `the connection to ${this.description} is lost`,
         why: cause ? cause.message : 'the server closed it without saying why',
         hint: "connect again; a crash, a network failure or wal_sender_timeout does this, and the server's log says which",
         cause,
@@ -239,10 +259,10 @@ export class Session {
     }
     // with TLS 1.3 a server refuses a client's certificate only after the client's handshake is over
     if (this.encrypted && cause && 'code' in cause && String(cause.code).startsWith('ERR_SSL')) {
-      return tlsFailed(this.#description, cause)
+      return tlsFailed(this.description, cause)
     }
     return new WalwireError('connect_failed', {
-      what: `could not connect to ${this.#description}`,
+      what: `could not connect to ${this.description}`,
       why: cause
         ? `the connection broke before the session began (${cause.message})`
         : 'the connection was closed before the session began',

@@ -153,3 +153,19 @@ function copyFromClient(session: Session): WalwireError {
 function wrongCall(why: string, hint: string): WalwireError {
   return new WalwireError('bad_option', { what: 'the command cannot be run like this', why, hint })
 }
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/** A value as text. @throws {WalwireError} `invalid_text` */
+export function readText(value: Uint8Array): string {
+  try {
+    return utf8.decode(value)
+  } catch (cause) {
+    throw new WalwireError('invalid_text', {
+      what: 'a value in the answer to a query cannot be read',
+      why: 'it is not valid UTF-8, which a database with the encoding SQL_ASCII does not prevent',
+      hint: 'mend the value or the name in the database',
+      cause,
+    })
+  }
+}

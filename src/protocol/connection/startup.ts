@@ -1,38 +1,25 @@
 import type { ResolvedConnection } from './connection-options.ts'
-
-/**
- * What walwire fixes in every session, so that the roles' and databases' own settings change neither a value's text nor
- * the rows that are seen. It goes into the startup packet, which wins over ALTER ROLE and ALTER DATABASE.
- *
- * - Text forms: dates as ISO, intervals as postgres, floats shortest-exact, bytea in hexadecimal, times in UTC.
- * - search_path is empty: types' names come with their schema, and no operator is anybody's own. Names that regclass and
- *   its like print are quoted only where they must be.
- * - row_security off: a policy that hides rows from a COPY becomes an error instead.
- * - No timeouts that end a session which waits for its consumer.
- */
-export const sessionSettings: Readonly<Record<string, string>> = {
-  datestyle: 'ISO',
-  intervalstyle: 'postgres',
-  extra_float_digits: '3',
-  bytea_output: 'hex',
-  TimeZone: 'UTC',
-  search_path: '',
-  quote_all_identifiers: 'off',
-  row_security: 'off',
-  statement_timeout: '0',
-  lock_timeout: '0',
-  idle_in_transaction_session_timeout: '0',
-  idle_session_timeout: '0',
-}
+import { sessionSettings } from './session-settings.ts'
 
 /** What a session is opened for. */
 export interface SessionWishes {
   readonly replication?: 'database' | undefined
   /** Where the caller's connection names none. */
   readonly applicationName?: string | undefined
-  /** Over {@link sessionSettings}. */
+  /** Over {@link sessionSettings}; each value as `current_setting` gives it. */
   readonly settings?: Readonly<Record<string, string>> | undefined
+  /**
+   * The encoding that text is sent in, by what the server says that the database has. Default UTF8. `SQL_ASCII` has the
+   * server send whatever bytes are there.
+   */
+  readonly clientEncoding?: ((serverEncoding: string) => string) | undefined
 }
+
+/**
+ * Who reads is who logs in: a role that ALTER ROLE or ALTER DATABASE switches to lacks the right to replicate, as a rule.
+ * The caller's own options may name one, since it can only be refused what it may not read.
+ */
+const ownRole = '-c role=none'
 
 /**
  * The parameters of the startup message; `client_encoding=UTF8` comes with the message itself.
@@ -50,7 +37,7 @@ export function startupParameters(resolved: ResolvedConnection, wishes: SessionW
     ...(wishes.replication === undefined ? {} : { replication: wishes.replication }),
     application_name:
       resolved.applicationName ?? wishes.applicationName ?? resolved.fallbackApplicationName ?? 'walwire',
-    options: [...(resolved.options === undefined ? [] : [resolved.options]), ...own].join(' '),
+    options: [ownRole, ...(resolved.options === undefined ? [] : [resolved.options]), ...own].join(' '),
   }
 }
 

@@ -31,6 +31,8 @@ export const errorCodes = {
   cancelled: { retryable: false },
   query_timeout: { retryable: true },
   protocol_violation: { retryable: false },
+  settings_not_in_force: { retryable: false },
+  not_replication: { retryable: false },
   // what replication needs of the server
   unsupported_server: { retryable: false },
   wal_level: { retryable: false },

@@ -141,8 +141,11 @@ describe('cancelling', () => {
       peer.send(Buffer.from('N'))
       const second = await peer.first()
       if (second.kind === 'cancel') cancels.push(second)
-      else peer.send(Buffer.concat([message('R', 0), message('K', 77, bytes('key!')), readyForQuery()]))
-      if (second.kind !== 'cancel') await peer.gone()
+      else {
+        peer.send(Buffer.concat([message('R', 0), message('K', 77, bytes('key!')), readyForQuery()]))
+        await peer.lookedAt()
+        await peer.gone()
+      }
     })
     const connection = await openTo(server.port)
     await connection.cancel()
@@ -154,6 +157,7 @@ describe('cancelling', () => {
     const connection = await openOver(async (peer) => {
       await peer.startup()
       peer.send(message('R', 0), readyForQuery())
+      await peer.lookedAt()
       await peer.gone()
     })
     expect(connection.processId).toBe(0)

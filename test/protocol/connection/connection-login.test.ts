@@ -18,6 +18,7 @@ import {
   readyForQuery,
   sessionBegins,
 } from '../messages/server-messages.ts'
+import { answerToLook } from '../messages/settings-look.ts'
 import { openOver, openTo, resolved } from './connecting.ts'
 import { duplexPair, fakeServer, fakeStream, type Peer } from './fake-server.ts'
 import { type ScramMischief, scram } from './scram-server.ts'
@@ -37,7 +38,9 @@ describe('the startup message', () => {
   test('has the session settings, after the caller’s own options so that they win', async () => {
     let parameters: ReadonlyMap<string, string> = new Map()
     const connect = fakeStream(async (peer) => {
-      parameters = await peer.welcome()
+      parameters = await peer.startup()
+      peer.send(sessionBegins())
+      await peer.lookedAt({ settings: { 'my.setting': 'two words\\', TimeZone: 'PST8PDT' } })
       await peer.gone()
     })
     const options = { connect, user: 'ada', dbname: 'shop', options: '-c work_mem=64MB -c datestyle=German' }
@@ -54,7 +57,7 @@ describe('the startup message', () => {
       application_name: 'a feed',
       client_encoding: 'UTF8',
       options: expect.stringMatching(
-        /^-c work_mem=64MB -c datestyle=German -c datestyle=ISO .*-c TimeZone=PST8PDT .*-c search_path= .*-c my\.setting=two\\ words\\\\$/,
+        /^-c role=none -c work_mem=64MB -c datestyle=German .*-c DateStyle=ISO,\\ MDY .*-c TimeZone=PST8PDT .*-c search_path= .*-c my\.setting=two\\ words\\\\$/,
       ),
     })
   })
@@ -89,6 +92,7 @@ describe('a session', () => {
           backendKeyData(123),
           readyForQuery(),
         )
+        await peer.lookedAt()
         await peer.gone()
       },
       { onNotice: (notice) => notices.push(notice.message) },
@@ -112,11 +116,10 @@ describe('a session', () => {
     const connection = await openOver(async (peer) => {
       await peer.startup()
       peer.send(sessionBegins(text))
-      if (version >= 170_000) {
-        // only from 17 on, where it exists
-        expect(await peer.text('Q')).toBe('SET transaction_timeout = 0')
-        peer.send(message('C', 'SET'), readyForQuery())
-      }
+      const look = await peer.text('Q')
+      // only from 17 on, where it exists
+      expect(look.includes('transaction_timeout')).toBe(version >= 170_000)
+      peer.send(answerToLook(look))
       await peer.gone()
     })
     expect(connection.serverVersion).toBe(version)
@@ -127,6 +130,7 @@ describe('a session', () => {
     const connection = await openOver(async (peer) => {
       await peer.startup()
       for (const byte of sessionBegins()) await peer.sendAlone(int8(byte))
+      await peer.lookedAt()
       await peer.gone()
     })
     expect(connection.processId).toBe(4711)
@@ -136,7 +140,8 @@ describe('a session', () => {
   test('may say which protocol versions it knows', async () => {
     const connection = await openOver(async (peer) => {
       await peer.startup()
-      peer.send(message('v', 0, 0), sessionBegins())
+      peer.send(message('v', 0, 0))
+      await peer.begin()
       await peer.gone()
     })
     await connection.close()
@@ -159,7 +164,7 @@ describe('a login', () => {
     const connection = await login(async (peer) => {
       peer.send(authenticationCleartext)
       expect(await peer.text('p')).toBe(password)
-      peer.send(sessionBegins())
+      await peer.begin()
     })
     await connection.close()
   })
@@ -169,7 +174,7 @@ describe('a login', () => {
       peer.send(authenticationMd5(Uint8Array.of(1, 2, 3, 4)))
       // for the user me: md5(md5('hunter2me') || '\1\2\3\4')
       expect(await peer.text('p')).toMatch(/^md5[0-9a-f]{32}$/)
-      peer.send(sessionBegins())
+      await peer.begin()
     })
     await connection.close()
   })
@@ -180,7 +185,7 @@ describe('a login', () => {
   ])('by SCRAM %s', async (_, mechanisms) => {
     const connection = await login(async (peer) => {
       await scram(peer, password, { mechanisms })
-      peer.send(sessionBegins())
+      await peer.begin()
     })
     await connection.close()
   })
@@ -274,7 +279,10 @@ describe('a server that is none, or broken, is one clear error', () => {
   })
 
   test('a notification before authentication is nothing but strange', async () => {
-    const connection = await login((peer) => peer.send(message('A', 1, 'c', 'p'), sessionBegins()))
+    const connection = await login(async (peer) => {
+      peer.send(message('A', 1, 'c', 'p'))
+      await peer.begin()
+    })
     await connection.close()
   })
 

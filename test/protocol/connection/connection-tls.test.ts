@@ -23,7 +23,7 @@ const encryptedServer = (certificate = identity) =>
     await peer.first()
     await peer.startTls(certificate)
     await peer.first()
-    peer.send(sessionBegins())
+    await peer.begin()
     await peer.gone()
   })
 
@@ -185,7 +185,7 @@ describe('against a server with TLS', () => {
       await peer.first()
       await peer.startTls(identity)
       await peer.first()
-      peer.send(sessionBegins())
+      await peer.begin()
       await peer.gone()
     }, failures)
     const options = { connect, sslmode: 'verify-full', sslrootcert: ca, host: 'localhost' } as const
@@ -220,7 +220,7 @@ describe('against a server with TLS', () => {
       }
       await peer.startTls(identity)
       await peer.first()
-      peer.send(sessionBegins())
+      await peer.begin()
       await peer.gone()
     })
     const connection = await openTo(server.port, { host: 'localhost', sslmode: 'prefer' })

@@ -59,55 +59,6 @@ describe.each(testVersions())('PostgreSQL %i', (version) => {
       expect((await connection.ended).code).toBe('connection_closed')
     })
 
-    test.each([undefined, 'database'] as const)(
-      'has fixed settings, whatever role and database say (replication: %s)',
-      async (replication) => {
-        const server = await sharedServer(version)
-        const url = await server.createDatabase()
-        const admin = await open(url)
-        const dbname = quoteIdentifier(String(await value(admin, 'select current_database()')))
-        for (const setting of [
-          "datestyle = 'SQL, DMY'",
-          'intervalstyle = iso_8601',
-          'extra_float_digits = -15',
-          'bytea_output = escape',
-          "timezone = 'Asia/Tokyo'",
-          "search_path = 'public'",
-          'row_security = on',
-          "statement_timeout = '1h'",
-          "client_encoding = 'LATIN1'",
-        ]) {
-          await admin.query(`ALTER DATABASE ${dbname} SET ${setting}`)
-        }
-        // one option of the caller's that holds, and one that does not
-        const options = '-c work_mem=8MB -c datestyle=German'
-        const connection = await open(`${url}?options=${encodeURIComponent(options)}`, {
-          replication,
-          settings: { 'walwire.test': "a b\\c'd", datestyle: 'ISO' },
-        })
-        const expected = {
-          search_path: '',
-          row_security: 'off',
-          timezone: 'UTC',
-          client_encoding: 'UTF8',
-          extra_float_digits: '3',
-          intervalstyle: 'postgres',
-          bytea_output: 'hex',
-          statement_timeout: '0',
-          lock_timeout: '0',
-          idle_in_transaction_session_timeout: '0',
-          idle_session_timeout: '0',
-          work_mem: '8MB',
-          'walwire.test': "a b\\c'd",
-          ...(version >= 17 ? { transaction_timeout: '0' } : {}),
-        }
-        const shown: Record<string, unknown> = {}
-        for (const name of Object.keys(expected)) shown[name] = await value(connection, `SHOW ${name}`)
-        expect(shown).toEqual(expected)
-        expect(await value(connection, "select '2024-03-02'::date || ''")).toBe('2024-03-02')
-      },
-    )
-
     test('goes on after an error, and knows its place', async () => {
       const server = await sharedServer(version)
       const connection = await open(server.uri())
@@ -123,16 +74,18 @@ describe.each(testVersions())('PostgreSQL %i', (version) => {
     test('tells notices', async () => {
       const server = await sharedServer(version)
       const notices: string[] = []
-      const connection = await open(server.uri(), { onNotice: (notice) => notices.push(notice.message) })
+      const connection = await open(server.uri(), {
+        settings: { client_min_messages: 'notice' },
+        onNotice: (notice) => notices.push(notice.message),
+      })
       await connection.query("do $$ begin raise notice 'hear ye'; end $$")
       expect(notices).toEqual(['hear ye'])
     })
 
     test('keeps texts as they are through quoteLiteral, whatever standard_conforming_strings says', async () => {
       const server = await sharedServer(version)
-      const connection = await open(server.uri())
       for (const conforming of ['on', 'off']) {
-        await connection.query(`set standard_conforming_strings = ${conforming}`)
+        const connection = await open(server.uri(), { settings: { standard_conforming_strings: conforming } })
         for (const text of ["it's", 'a\\b', "\\'; select 2; --", 'ü\u{1f600}', "'", '\\', '']) {
           expect(await value(connection, `select${quoteLiteral(text)}`)).toBe(text)
           if (text !== '') {
@@ -145,11 +98,12 @@ describe.each(testVersions())('PostgreSQL %i', (version) => {
 
     test('never takes for text what is none, in an SQL_ASCII database', async () => {
       const server = await sharedServer(version)
-      const connection = await open(await server.createDatabase({ encoding: 'SQL_ASCII' }))
+      const url = await server.createDatabase({ encoding: 'SQL_ASCII' })
       const sql = "select 'x' || convert_from('\\xff', 'SQL_ASCII')"
       // it checks even what it does not convert
-      await expect(connection.query(sql)).rejects.toMatchObject({ code: 'server_error', sqlstate: '22021' })
-      await connection.query("set client_encoding = 'SQL_ASCII'")
+      const checked = await open(url)
+      await expect(checked.query(sql)).rejects.toMatchObject({ code: 'server_error', sqlstate: '22021' })
+      const connection = await open(url, { clientEncoding: (serverEncoding) => serverEncoding })
       await expect(connection.query(sql)).rejects.toMatchObject({ code: 'invalid_text' })
       expect((await connection.queryBytes(sql))[0]?.rows).toEqual([[Uint8Array.of(0x78, 0xff)]])
     })

@@ -2,6 +2,7 @@ import { createServer, type Server, type Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import { createSecureContext, TLSSocket } from 'node:tls'
 import { sessionBegins } from '../messages/server-messages.ts'
+import { answerToLook, type FakeSession } from '../messages/settings-look.ts'
 
 /**
  * A server that does what a test's script says, byte for byte: to misbehave in ways that a real one does not. It decodes
@@ -101,8 +102,19 @@ export class Peer {
   /** The whole of a login without a password. */
   async welcome(serverVersion?: string): Promise<ReadonlyMap<string, string>> {
     const parameters = await this.startup()
-    this.send(sessionBegins(serverVersion))
+    await this.begin(serverVersion)
     return parameters
+  }
+
+  /** All that follows a successful authentication, until the client can use the session. */
+  async begin(serverVersion?: string): Promise<void> {
+    this.send(sessionBegins(serverVersion))
+    await this.lookedAt()
+  }
+
+  /** Answers the client's look at its settings. */
+  async lookedAt(session?: FakeSession): Promise<void> {
+    this.send(answerToLook(await this.text('Q'), session))
   }
 
   async message(): Promise<TaggedMessage> {

@@ -18,6 +18,7 @@ import {
 } from '../../../src/protocol/messages/replication-messages.ts'
 import { backendTag } from '../../../src/protocol/messages/tags.ts'
 import { Writer } from '../../../src/protocol/messages/writer.ts'
+import { lookRows } from '../../protocol/messages/settings-look.ts'
 
 /** What a {@link FakeServer} says of itself. */
 export interface FakeServerFacts {
@@ -191,6 +192,11 @@ class FakeSession {
   }
 
   async #query(sql: string): Promise<void> {
+    const look = lookRows(sql)
+    if (look !== undefined) {
+      this.#answer({ columns: ['?'], rows: look })
+      return
+    }
     this.#server.commands.push(sql)
     const held = this.#server.hold(sql)
     if (held !== undefined) await held
@@ -200,7 +206,10 @@ class FakeSession {
       this.#started(this.#walsender)
       return
     }
-    const { columns, rows } = answerTo(sql, this.#server.facts)
+    this.#answer(answerTo(sql, this.#server.facts))
+  }
+
+  #answer({ columns, rows }: Answer): void {
     this.#send(
       message('T', (body) => {
         body.int16(columns.length)
