@@ -10,7 +10,8 @@ import { demand, type Target } from '../target.ts'
 export const positionTarget: Target = {
   name: 'position',
   about: 'stored positions, checkpoint files, LSNs, timeline histories: read as they were written, or refused',
-  seeds: () => [stream, snapshot, checkpoint, beginning, history, 'FFFFFFFF/FFFFFFFF', '0/0', '016/0B374D84'].map(utf8),
+  seeds: () =>
+    [stream, snapshot, format1, checkpoint, beginning, history, 'FFFFFFFF/FFFFFFFF', '0/0', '016/0B374D84'].map(utf8),
   words: [
     '"lsn"',
     '"phase"',
@@ -103,9 +104,12 @@ function utf8(text: string): Uint8Array {
   return new TextEncoder().encode(text)
 }
 
-const base = `"version":1,"systemId":"7310264859137482345","timeline":1,"database":"shop","slot":"feed","options":{"publications":["shop"]}`
-const stream = `{${base},"consistentPoint":"0/1A2B3C8","phase":"stream","lsn":"0/1B00F10","tx":{"commitLsn":"0/1B00F20","seq":3}}`
-const snapshot = `{${base},"phase":"snapshot","lsn":"0/1B00F10","tables":[{"oid":16384,"table":"public.t","at":"0/1","rows":5,"state":"copying"}]}`
+const base = `"version":2,"systemId":"7310264859137482345","timeline":1,"database":"shop","slot":"feed","options":{"publications":["shop"]}`
+const stream = `{${base},"consistentPoint":"0/1A2B3C8","phase":"stream","lsn":"0/1B00F10","tx":{"commitLsn":"0/1B00F20","seq":3},"members":"gggBimgBMC","copied":12}`
+const snapshot = `{${base},"phase":"snapshot","lsn":"0/1B00F10","tables":{"done":"public.a:gggBimgB@0/1,.b:MC,\\"c,d\\".e:MC","copying":[{"oid":16384,"schema":"public","name":"t","at":"0/1","rows":5}]}}`
+const format1 = snapshot
+  .replace('"version":2', '"version":1')
+  .replace(/"tables":.*/, '"tables":[{"oid":16384,"table":"public.t","at":"0/1","rows":5,"state":"done"}]}')
 const checkpoint = `{"version":1,"start":null,"position":${stream},"output":{"path":"/out","length":100}}`
 const beginning = `{"version":1,"start":"slot","position":null,"output":null}`
 const history = `1\t0/16B3748\tno recovery target specified\n# a comment\n\n 2\t16/B374D848\tbefore 2000-01-01 00:00:00+00`

@@ -105,7 +105,7 @@ function receive(chunks: readonly Uint8Array[], types: TypeRegistry, lines: stri
 const relationTag = 0x52
 
 const base: Position = {
-  version: 1,
+  version: 2,
   systemId: '7412345678901234567',
   timeline: 1,
   database: 'shop',

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { within } from '../protocol/connection/within.ts'
-import { formatLsn, type Lsn } from '../protocol/messages/lsn.ts'
+import { formatLsn, type Lsn, parseLsn } from '../protocol/messages/lsn.ts'
 import { dropSlotCommand } from '../protocol/messages/replication-commands.ts'
 import type { Batch } from './batch.ts'
 import { KnownTypes } from './catalog/known-types.ts'
@@ -128,7 +128,8 @@ export class FeedTry implements Source {
     }
     const known = await findPublications(ordinary, publications)
     if (known.some(({ viaRoot }) => viaRoot)) await this.#readPublications()
-    this.#state.progress.continueFrom(plan.position)
+    if (plan.confirmedFlush === undefined) this.#state.progress.continueFrom(plan.position)
+    else this.#state.progress.startAt(plan.position, plan.confirmedFlush)
     if (plan.waitFor !== undefined) await this.#waitFor(plan.waitFor)
     return this.#follow(plan.position, plan.from)
   }
@@ -193,15 +194,16 @@ export class FeedTry implements Source {
     // Stored before the slot is made, it tells a later run that the slot is a leftover of this one.
     if (plan.kind === 'create') stages.push(async () => single({ events: [], position, atCommit: true }))
     const dropFirst = plan.kind === 'remake' && plan.dropSlot
-    if (plan.kind === 'remake') this.#state.held.addEarlier(heldBefore(start))
+    if (plan.kind === 'remake') this.#state.held.addEarlier(heldBefore(isPosition(start) ? start : undefined))
     stages.push(async () => {
       if (dropFirst) await dropSlot(this.#connections.ordinary, slot, { deadlineMs: leftoverDeadlineMs, standsAt })
       return snapshot === 'never' ? this.#skipCopy(position) : this.#copy(position)
     })
     if (snapshot !== 'only') {
       stages.push(async () => {
-        const base = streamPosition(position, this.#consistentPoint)
-        return this.#follow(base, this.#consistentPoint)
+        // where the copy ended, or was left out
+        const base = this.#state.progress.delivered ?? position
+        return this.#follow(base, parseLsn(base.lsn))
       })
     }
     return inTurn(stages)

@@ -4,7 +4,7 @@ import type { Batch } from './batch.ts'
 import type { AnyTables } from './events.ts'
 import type { Feed, FeedStatus, FollowOptions } from './feed.ts'
 import { checkFollowOptions } from './follow-options.ts'
-import { flushLsn, type Position } from './position.ts'
+import type { Position } from './position.ts'
 import { Run } from './run.ts'
 
 /**
@@ -79,7 +79,7 @@ class FollowFeed implements Feed {
     const { state, stream, copied, bufferedBytes } = this.#run
     const { progress, reconnects } = state
     const server = stream && (stream.server ?? stream.received)
-    const acknowledged = progress.acknowledged?.phase === 'stream' ? flushLsn(progress.acknowledged) : undefined
+    const acknowledged = progress.flush === 0n ? undefined : progress.flush
     return {
       phase: this.#phase,
       received: stream && formatLsn(stream.received),

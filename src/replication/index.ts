@@ -4,4 +4,11 @@ export type { Feed, FeedStatus, FollowOptions } from './feed.ts'
 export { follow } from './follow.ts'
 export { toJsonLine } from './json-line.ts'
 export type { Logger } from './logger.ts'
-export { comparePositions, type Position, type PositionOptions, parsePosition, type SnapshotTable } from './position.ts'
+export {
+  comparePositions,
+  type Position,
+  type PositionOptions,
+  type PositionTables,
+  parsePosition,
+  type UnfinishedTable,
+} from './position.ts'

@@ -1,26 +1,39 @@
 import { WalwireError } from '../protocol/messages/errors.ts'
 import { type Lsn, parseLsn } from '../protocol/messages/lsn.ts'
+import { readCopiedTables } from './copied-tables.ts'
+import { readMembers } from './members.ts'
+import { fromFormat1, isFormat1 } from './position-format-1.ts'
 
-/** The version of the format that this release writes. */
-export const positionVersion = 1
+/** The version of the format that this release writes. It reads all from 1 on. */
+export const positionVersion = 2
 
 /** What changes how events are counted: continuing inside a transaction under others would miscount. */
 export interface PositionOptions {
   /** In alphabetical order. */
   readonly publications: readonly string[]
+  /** Prepared transactions were asked for. Absent: they were not. */
+  readonly twoPhase?: true
+  /** Changes of which origin were asked for. Absent: of any. */
+  readonly origin?: string
 }
 
 /** How far the copy of one table has come. */
-export interface SnapshotTable {
+export interface UnfinishedTable {
   readonly oid: number
-  /** `schema.name`. */
-  readonly table: string
+  readonly schema: string
+  readonly name: string
   /** LSN of the snapshot in which the table is read. */
   readonly at: string
   /** Rows delivered. */
   readonly rows: number
-  /** Whether `snapshot-begin` (`copying`) and `snapshot-end` (`done`) were delivered. */
-  readonly state: 'waiting' | 'copying' | 'done'
+}
+
+/** The tables of copies that are not over. A table that is published and not among them waits for its copy. */
+export interface PositionTables {
+  /** Those whose `snapshot-end` was delivered, as compact text: see copied-tables.ts. One string, shared until it grows. */
+  readonly done?: string
+  /** Those whose `snapshot-begin` was delivered, and whose `snapshot-end` was not. */
+  readonly copying?: readonly UnfinishedTable[]
 }
 
 /**
@@ -46,14 +59,23 @@ export interface Position {
   readonly lsn: string
   /** Inside a transaction: its commit LSN and how many of its changes were delivered. */
   readonly tx?: { readonly commitLsn: string; readonly seq: number }
-  /** The tables of a snapshot under way. */
-  readonly tables?: readonly SnapshotTable[]
+  /** The tables of copies under way. */
+  readonly tables?: PositionTables
+  /**
+   * In phase `stream`: the published tables that the feed knows, as compact text (see members.ts), so that the next start
+   * tells which joined or left while no feed ran. One string, shared by all positions until it changes. Absent where nothing
+   * is known: what is found then counts as known.
+   */
+  readonly members?: string
+  /** Events of copies that were ever delivered to this feed: `snapshot-begin`, `snapshot`, `snapshot-end`. Absent: none. */
+  readonly copied?: number
 }
 
 const phases = ['new', 'snapshot', 'stream'] as const
 
 /**
- * Orders two positions of one feed: negative when `a` is before `b`, zero when they are the same place.
+ * Orders two positions of one feed: negative when `a` is before `b`, zero when they are the same place. It is the order in
+ * which a feed delivers them, whatever is copied beside its stream, and a total one.
  *
  * @throws {WalwireError} `position_incompatible` when they are not of one feed (another system, database or slot).
  */
@@ -67,20 +89,22 @@ export function comparePositions(a: Position, b: Position): number {
   }
   return (
     // a slot that was made anew begins later than the one before it ended
-    (a.consistentPoint && b.consistentPoint ? compareLsn(a.consistentPoint, b.consistentPoint) : 0) ||
+    compareLsn(slotBegin(a), slotBegin(b)) ||
     phases.indexOf(a.phase) - phases.indexOf(b.phase) ||
     compareLsn(a.lsn, b.lsn) ||
-    snapshotProgress(a) - snapshotProgress(b) ||
     compareLsn(a.tx?.commitLsn ?? '0/0', b.tx?.commitLsn ?? '0/0') ||
-    (a.tx?.seq ?? 0) - (b.tx?.seq ?? 0)
+    (a.tx?.seq ?? 0) - (b.tx?.seq ?? 0) ||
+    (a.copied ?? 0) - (b.copied ?? 0)
   )
 }
 
-/** Grows with every event of a snapshot, in whatever order its tables are read. */
-function snapshotProgress(position: Position): number {
-  let progress = 0
-  for (const { rows, state } of position.tables ?? []) progress += rows + { waiting: 0, copying: 1, done: 2 }[state]
-  return progress
+/**
+ * Where it is not known where the slot began, the position stands as if it began there: behind all that came of slots from
+ * before, and before all that comes of one that is made later. It is the same for a slot that is yet to be made. Whatever
+ * is chosen must not depend on the other position, or three of them would stand in a circle.
+ */
+function slotBegin({ consistentPoint, lsn }: Position): string {
+  return consistentPoint ?? lsn
 }
 
 function describeFeed(position: Position): string {
@@ -98,43 +122,51 @@ export function flushLsn(position: Position): Lsn {
   return position.phase === 'stream' ? parseLsn(position.lsn) : 0n
 }
 
-const shape: Record<string, (value: unknown) => boolean> = {
+const shape: Record<keyof Position, (value: unknown) => boolean> = {
   version: (value) => value === positionVersion,
   systemId: (value) => typeof value === 'string' && /^\d{1,20}$/.test(value),
   timeline: (value) => isCount(value),
-  database: (value) => typeof value === 'string' && value !== '',
-  slot: (value) => typeof value === 'string' && value !== '',
+  database: isName,
+  slot: isName,
   consistentPoint: (value) => value === undefined || isLsn(value),
-  options: (value) => isObject(value) && Array.isArray(value.publications) && value.publications.every(isName),
+  options: isOptions,
   phase: (value) => phases.some((phase) => phase === value),
   lsn: isLsn,
   tx: (value) =>
     value === undefined || (isObject(value) && isLsn(value.commitLsn) && isCount(value.seq) && value.seq !== 0),
-  tables: (value) => value === undefined || (Array.isArray(value) && value.every(isSnapshotTable)),
+  tables: (value) => value === undefined || isTables(value),
+  members: (value) => value === undefined || (typeof value === 'string' && readMembers(value) !== undefined),
+  copied: (value) => value === undefined || isCount(value),
 }
 
 /**
- * Checks that a value read from storage is a position, and of a version that this release understands.
+ * Checks that a value read from storage is a position, and of a version that this release understands. One of an older
+ * format is given as the same position in the present one.
  *
  * @throws {WalwireError} `position_malformed`, naming the field.
  */
 export function parsePosition(value: unknown): Position {
-  if (isPosition(value)) return value
-  const field = isObject(value) ? Object.keys(shape).find((key) => !shape[key]!(value[key])) : undefined
-  const version = isObject(value) && typeof value.version === 'number' ? value.version : positionVersion
+  const current = isObject(value) && isFormat1(value) ? fromFormat1(value) : value
+  if (isPosition(current)) return current
+  const version = isObject(current) && typeof current.version === 'number' ? current.version : positionVersion
   throw new WalwireError('position_malformed', {
     what: 'the stored position cannot be used',
     why:
       version > positionVersion
         ? `it has format version ${version}, this release knows up to ${positionVersion}`
-        : field === undefined
-          ? 'it is not an object'
-          : `its field ${field} is ${isObject(value) ? show(value[field]) : 'missing'}`,
+        : isObject(current)
+          ? describeFault(current)
+          : 'it is not an object',
     hint:
       version > positionVersion
         ? 'use the release of walwire that wrote it, or a newer one'
         : 'give back exactly what the batch had as its position, as JSON',
   })
+}
+
+function describeFault(value: Record<string, unknown>): string {
+  const [field = '', fault] = Object.entries(shape).find(([key, isRight]) => !isRight(value[key])) ?? []
+  return `its field ${field} is ${fault === undefined ? 'missing' : show(value[field])}`
 }
 
 /** JSON alone fails on a bigint, which an LSN is everywhere else, and on what refers to itself. */
@@ -147,17 +179,31 @@ function show(value: unknown): string {
 }
 
 function isPosition(value: unknown): value is Position {
-  return isObject(value) && Object.keys(shape).every((key) => shape[key]!(value[key]))
+  return isObject(value) && Object.entries(shape).every(([key, isRight]) => isRight(value[key]))
 }
 
-function isSnapshotTable(value: unknown): boolean {
+function isOptions(value: unknown): boolean {
+  if (!isObject(value)) return false
+  const { publications, twoPhase, origin } = value
+  const isOn = twoPhase === undefined || twoPhase === true
+  return Array.isArray(publications) && publications.every(isName) && isOn && (origin === undefined || isName(origin))
+}
+
+function isTables(value: unknown): boolean {
+  if (!isObject(value)) return false
+  const { done, copying } = value
+  const isText = done === undefined || (typeof done === 'string' && readCopiedTables(done) !== undefined)
+  return isText && (copying === undefined || (Array.isArray(copying) && copying.every(isUnfinishedTable)))
+}
+
+function isUnfinishedTable(value: unknown): boolean {
   return (
     isObject(value) &&
     isCount(value.oid) &&
-    isName(value.table) &&
+    isName(value.schema) &&
+    isName(value.name) &&
     isLsn(value.at) &&
-    isCount(value.rows) &&
-    (value.state === 'waiting' || value.state === 'copying' || value.state === 'done')
+    isCount(value.rows)
   )
 }
 

@@ -1,12 +1,25 @@
 import { WalwireError } from '../protocol/messages/errors.ts'
-import { comparePositions, type Position, parsePosition } from './position.ts'
+import type { Lsn } from '../protocol/messages/lsn.ts'
+import { comparePositions, flushLsn, type Position, parsePosition } from './position.ts'
 
-/** What was delivered and what of that is durable: the one account that feedback, idle batches and the end of a feed go by. */
+/**
+ * What was delivered, and what of that is durable: two facts, of which the server is told the second alone. It is the one
+ * account that feedback, idle batches and the end of a feed go by, and lasts as long as the feed, whatever becomes of its
+ * connections: nothing but {@link acknowledge} and a position that the caller gave as its own makes anything durable.
+ */
 export class Progress {
+  #start: Position | undefined
   #delivered: Position | undefined
   #acknowledged: Position | undefined
+  /** Where the slot stood when the feed started. */
+  #confirmedFlush: Lsn = 0n
 
-  /** Position of the latest batch. */
+  /** Where the feed stands: the position of the latest batch, or before the first one where it started. */
+  get standing(): Position | undefined {
+    return this.#delivered ?? this.#start
+  }
+
+  /** Position of the latest batch, of this run or of an earlier one whose position the caller gave. */
   get delivered(): Position | undefined {
     return this.#delivered
   }
@@ -16,15 +29,31 @@ export class Progress {
     return this.#acknowledged
   }
 
-  /** Whether everything delivered is durable. */
+  /** Up to here the server may forget: where its slot stands already, until something was acknowledged. */
+  get flush(): Lsn {
+    return this.#acknowledged === undefined ? this.#confirmedFlush : flushLsn(this.#acknowledged)
+  }
+
+  /** Whether everything delivered is durable; so it is while nothing was delivered. */
   get allAcknowledged(): boolean {
     return this.#acknowledged === this.#delivered
   }
 
-  /** The caller has stored this in an earlier run. */
+  /** The caller gave a position: it has stored this in an earlier run. Only a feed that stands nowhere yet can continue. */
   continueFrom(position: Position): void {
+    if (this.standing !== undefined) return
     this.#delivered = position
     this.#acknowledged = position
+  }
+
+  /**
+   * The feed starts at an LSN, which may be anybody's: nothing is known to be durable, so the slot stays where it is until
+   * the first acknowledgement.
+   */
+  startAt(position: Position, confirmedFlush: Lsn): void {
+    if (this.standing !== undefined) return
+    this.#start = position
+    this.#confirmedFlush = confirmedFlush
   }
 
   deliver(position: Position): void {
@@ -32,21 +61,22 @@ export class Progress {
   }
 
   /**
+   * @param given as the caller has it, perhaps read back from where it was stored, perhaps by an earlier release
    * @returns whether this is news
    * @throws {WalwireError} `ack_ahead` beyond the last delivered position, `position_incompatible` for one of another feed,
    * `position_malformed` for what is none
    */
-  acknowledge(position: Position): boolean {
+  acknowledge(given: Position): boolean {
     const delivered = this.#delivered
-    if (position === delivered) {
+    if (delivered !== undefined && given === delivered) {
       if (this.#acknowledged === delivered) return false
       this.#acknowledged = delivered
       return true
     }
-    // read back from storage, so perhaps not what was stored
-    parsePosition(position)
+    const position = parsePosition(given)
     const ahead = delivered === undefined ? 1 : comparePositions(position, delivered)
-    if (ahead > 0) {
+    // What the server is told counts in any case: a position from before the slot was known is ordered by a rule of its own.
+    if (delivered === undefined || ahead > 0 || flushLsn(position) > flushLsn(delivered)) {
       throw new WalwireError('ack_ahead', {
         what: 'a position was acknowledged that was not delivered',
         why: `it is at ${position.lsn}, the last delivered one ${delivered ? `at ${delivered.lsn}` : 'does not exist'}`,
@@ -55,7 +85,8 @@ export class Progress {
         lsn: position.lsn,
       })
     }
-    if (this.#acknowledged !== undefined && comparePositions(position, this.#acknowledged) <= 0) return false
+    const known = this.#acknowledged ?? this.#start
+    if (known !== undefined && comparePositions(position, known) <= 0) return false
     // the same place as the delivered one, though another object (read back from storage)
     this.#acknowledged = ahead === 0 ? delivered : position
     return true

@@ -3,7 +3,7 @@ import { formatLsn, type Lsn, type LsnInput, parseLsn } from '../protocol/messag
 import { reached, type ServerFacts } from './catalog/server-facts.ts'
 import { switchPoint, type TimelineSwitch } from './catalog/timeline-history.ts'
 import { positionAhead } from './catalog/wait-for-lsn.ts'
-import { type Position, parsePosition, positionVersion } from './position.ts'
+import { type Position, type PositionOptions, parsePosition, positionVersion } from './position.ts'
 import type { SlotFacts } from './slot/slot.ts'
 import { checkSlotIsLeftover, checkSlotIsSame, checkSlotReaches, checkSlotUsable } from './slot/slot-check.ts'
 import { checkSlotName } from './slot/slot-name.ts'
@@ -44,6 +44,11 @@ export type StartPlan =
       readonly waitFor: Lsn | undefined
       /** Where the feed stands, in terms of this server and these options; later positions extend it. */
       readonly position: Position
+      /**
+       * Where the slot stands, when the caller gave an LSN: that is all that is known to be durable. Undefined for a position,
+       * which is the caller's own acknowledgement.
+       */
+      readonly confirmedFlush: Lsn | undefined
     }
 
 /**
@@ -82,7 +87,7 @@ function planFirstRun(request: StartRequest, server: ServerFacts, slot: SlotFact
       slot: slotName,
     })
   }
-  return { kind: 'create', position: newPosition(request, server) }
+  return { kind: 'create', position: newPosition(request, server, {}) }
 }
 
 function planFromSlot(request: StartRequest, server: ServerFacts, slot: SlotFacts | undefined): StartPlan {
@@ -95,12 +100,14 @@ function planFromSlot(request: StartRequest, server: ServerFacts, slot: SlotFact
     // Not refused: the slot may have been moved on since the server was asked how far it is.
     waitFor: lsn <= reached(server) ? undefined : lsn,
     position: streamPosition(request, server, lsn, {}),
+    confirmedFlush: lsn,
   }
 }
 
 function planFromLsn(request: StartRequest, server: ServerFacts, slot: SlotFacts | undefined, lsn: Lsn): StartPlan {
   checkOptionsToContinue(request, 'an LSN as start')
-  checkSlotReaches(checkSlotUsable(request.slotName, slot, server), lsn)
+  const usable = checkSlotUsable(request.slotName, slot, server)
+  checkSlotReaches(usable, lsn)
   return {
     kind: 'continue',
     from: lsn,
@@ -108,6 +115,7 @@ function planFromLsn(request: StartRequest, server: ServerFacts, slot: SlotFacts
     // Callers take LSNs from where they like, pg_current_wal_lsn() for one, which is ahead of what is flushed.
     waitFor: whatToWaitFor(server, lsn, server.insertLsn ?? server.flushLsn),
     position: streamPosition(request, server, lsn, {}),
+    confirmedFlush: usable.confirmedFlush,
   }
 }
 
@@ -136,6 +144,7 @@ function planFromPosition(
     // Only what is flushed is ever sent, so a position past that is of WAL that was lost since.
     waitFor: whatToWaitFor(server, furthest, server.flushLsn),
     position: streamPosition(request, server, lsn, position),
+    confirmedFlush: undefined,
   }
 }
 
@@ -147,7 +156,7 @@ function planRemake(
   request: StartRequest,
   server: ServerFacts,
   slot: SlotFacts | undefined,
-  { phase }: Position,
+  { phase, copied }: Position,
 ): StartPlan {
   if (phase === 'snapshot' && request.snapshot === 'never') {
     throw new WalwireError('bad_option', {
@@ -158,7 +167,7 @@ function planRemake(
     })
   }
   if (slot !== undefined) checkSlotIsLeftover(slot, server)
-  return { kind: 'remake', dropSlot: slot !== undefined, position: newPosition(request, server) }
+  return { kind: 'remake', dropSlot: slot !== undefined, position: newPosition(request, server, { copied }) }
 }
 
 function checkOptionsToContinue({ temporary, snapshot, slotName }: StartRequest, start: string): void {
@@ -221,16 +230,24 @@ function checkTimeline(server: ServerFacts, history: readonly TimelineSwitch[], 
 }
 
 function checkSameCounting({ publications, slotName }: StartRequest, position: Position): void {
-  const now = sortedNames(publications)
-  const then = sortedNames(position.options.publications)
-  if (now.length === then.length && now.every((name, index) => name === then[index])) return
+  const now = describeOptions(optionsOf(publications))
+  const then = describeOptions(position.options)
+  if (now === then) return
   throw new WalwireError('position_incompatible', {
     what: `slot ${slotName} cannot be continued from this position`,
-    why: `it stands inside a transaction that was read under the publications ${then.join(', ')}, and its changes count differently under ${now.join(', ')}`,
-    hint: `continue with the publications ${then.join(', ')} past the next commit (atCommit), then change them`,
+    why: `it stands inside a transaction that was read under ${then}, and its changes count differently under ${now}`,
+    hint: `continue with ${then} past the next commit (atCommit), then change them`,
     slot: slotName,
     lsn: position.lsn,
   })
+}
+
+/** All that changes what is counted: equal where it counts the same. */
+function describeOptions({ publications, twoPhase, origin }: PositionOptions): string {
+  const others = [twoPhase && 'two-phase commit', origin && `the origin ${origin}`].filter(
+    (other) => other !== undefined,
+  )
+  return [`the publications ${sortedNames(publications).join(', ')}`, ...others].join(' and ')
 }
 
 /** @param limit what a primary has at most; a standby may be behind by any amount */
@@ -253,15 +270,22 @@ function readLsn(start: LsnInput): Lsn {
   }
 }
 
-function newPosition(request: StartRequest, server: ServerFacts): Position {
-  return { ...streamPosition(request, server, server.flushLsn, {}), phase: 'new' }
+/**
+ * The slot that is going to be made begins at or behind what the server has now, on a standby behind what is replayed: so
+ * this position comes before all of the slot.
+ */
+function newPosition(request: StartRequest, server: ServerFacts, known: Known): Position {
+  return { ...streamPosition(request, server, reached(server), known), phase: 'new' }
 }
+
+/** What a position takes over from the one before it. */
+type Known = { readonly [Field in 'consistentPoint' | 'tx' | 'members' | 'copied']?: Position[Field] | undefined }
 
 function streamPosition(
   { slotName, publications }: StartRequest,
   { systemId, timeline, database }: ServerFacts,
   lsn: Lsn,
-  { consistentPoint, tx }: Pick<Position, 'consistentPoint' | 'tx'>,
+  { consistentPoint, tx, members, copied }: Known,
 ): Position {
   return {
     version: positionVersion,
@@ -270,11 +294,17 @@ function streamPosition(
     database,
     slot: slotName,
     ...(consistentPoint === undefined ? {} : { consistentPoint }),
-    options: { publications: sortedNames(publications) },
+    options: optionsOf(publications),
     phase: 'stream',
     lsn: formatLsn(lsn),
     ...(tx === undefined ? {} : { tx }),
+    ...(members === undefined ? {} : { members }),
+    ...(copied === undefined ? {} : { copied }),
   }
+}
+
+function optionsOf(publications: readonly string[]): PositionOptions {
+  return { publications: sortedNames(publications) }
 }
 
 function sortedNames(names: readonly string[]): readonly string[] {

@@ -17,7 +17,7 @@ export function nameOf(event: Event): string {
 /** A position of the one feed that these tests know. */
 export function positionAt(lsn: number, phase: Position['phase'] = 'stream'): Position {
   return {
-    version: 1,
+    version: 2,
     systemId: '7000000000000000001',
     timeline: 1,
     database: 'shop',

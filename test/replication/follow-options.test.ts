@@ -6,7 +6,7 @@ import type { Position } from '../../src/replication/position.ts'
 const least = { publication: 'shop', slot: 'shop_feed' }
 
 const position: Position = {
-  version: 1,
+  version: 2,
   systemId: '7310264859137482345',
   timeline: 1,
   database: 'shop',
@@ -126,9 +126,9 @@ describe('options that cannot be used', () => {
   })
 
   test('a position of a format that is newer than this release is refused as that', () => {
-    const options: FollowOptions = JSON.parse(JSON.stringify({ ...least, start: { ...position, version: 2 } }))
+    const options: FollowOptions = JSON.parse(JSON.stringify({ ...least, start: { ...position, version: 3 } }))
     expect(() => checkFollowOptions(options)).toThrow(
-      expect.objectContaining({ code: 'position_malformed', message: expect.stringContaining('format version 2') }),
+      expect.objectContaining({ code: 'position_malformed', message: expect.stringContaining('format version 3') }),
     )
   })
 })

@@ -3,11 +3,12 @@ import { describe, expect, test } from 'vitest'
 import { formatLsn } from '../../src/protocol/messages/lsn.ts'
 import { comparePositions, flushLsn, type Position, parsePosition } from '../../src/replication/position.ts'
 import { law } from '../property.ts'
+import format1 from './stored-positions/format-1.json' with { type: 'json' }
 
 /** A position of one feed, in the middle of its stream where nothing else is said. */
 function position(differing: Partial<Position> = {}): Position {
   return {
-    version: 1,
+    version: 2,
     systemId: '7412345678901234567',
     timeline: 1,
     database: 'shop',
@@ -35,16 +36,23 @@ const anyPosition: fc.Arbitrary<Position> = fc.oneof(
     .record({
       consistentPoint: anyLsnText,
       lsn: anyLsnText,
-      tables: fc.array(
-        fc.record({
-          oid: fc.integer({ min: 16_384, max: 16_390 }),
-          table: fc.constantFrom('public.orders', 'public.lines'),
-          at: anyLsnText,
-          rows: count,
-          state: fc.constantFrom('waiting', 'copying', 'done'),
-        }),
-        { maxLength: 3 },
+      tables: fc.record(
+        {
+          done: fc.constantFrom('public.orders:gggBA', '"a,b".c:gggBA,public.lines:CC@0/100'),
+          copying: fc.array(
+            fc.record({
+              oid: fc.integer({ min: 16_384, max: 16_390 }),
+              schema: fc.constant('public'),
+              name: fc.constantFrom('orders', 'lines'),
+              at: anyLsnText,
+              rows: count,
+            }),
+            { maxLength: 3 },
+          ),
+        },
+        { requiredKeys: [] },
       ),
+      copied: count,
     })
     .map((fields) => position({ phase: 'snapshot', ...fields })),
   fc
@@ -52,16 +60,24 @@ const anyPosition: fc.Arbitrary<Position> = fc.oneof(
       consistentPoint: anyLsnText,
       lsn: anyLsnText,
       tx: fc.option(fc.record({ commitLsn: anyLsnText, seq: fc.integer({ min: 1, max: 4 }) })),
+      copied: fc.option(count),
+      members: fc.option(fc.constantFrom('', 'gggBA', 'gggBAMC')),
     })
-    .map(({ consistentPoint, lsn, tx }) =>
-      tx === null ? position({ consistentPoint, lsn }) : position({ consistentPoint, lsn, tx }),
+    .map(({ consistentPoint, lsn, tx, copied, members }) =>
+      position({
+        consistentPoint,
+        lsn,
+        ...(tx === null ? {} : { tx }),
+        ...(copied === null ? {} : { copied }),
+        ...(members === null ? {} : { members }),
+      }),
     ),
 )
 
-/** Positions in the life of one slot: some of a run that knows where it began, some of one that continued from an LSN. */
-const positionOfOneSlot = fc.tuple(anyPosition, fc.boolean()).map(([given, known]): Position => {
+/** The same, of slots that walwire made and of slots that it did not. */
+const positionOfAnySlot = fc.tuple(anyPosition, fc.boolean()).map(([given, known]): Position => {
   const { consistentPoint: _, ...rest } = given
-  return known ? { ...rest, consistentPoint: '0/100' } : rest
+  return known ? given : rest
 })
 
 const stored = (given: Position): unknown => JSON.parse(JSON.stringify(given))
@@ -77,7 +93,23 @@ describe('a stored position', () => {
     }),
   )
 
-  const junk: readonly unknown[] = [undefined, null, true, -1, 0.5, 1e300, Number.NaN, 7n, '', 'x', '0/', [], [1], {}]
+  const empty = {}
+  const junk: readonly unknown[] = [
+    undefined,
+    null,
+    true,
+    -1,
+    0.5,
+    1e300,
+    Number.NaN,
+    7n,
+    '',
+    'x',
+    '0/',
+    [],
+    [1],
+    empty,
+  ]
   const junkFor: Record<keyof Position, readonly unknown[]> = {
     version: [...junk, 0, '1'].filter((value) => typeof value !== 'number' || !(value > 1)),
     systemId: [...junk, 1, '-1', '1.5', '123456789012345678901'],
@@ -85,7 +117,15 @@ describe('a stored position', () => {
     database: junk.filter((value) => typeof value !== 'string' || value === ''),
     slot: junk.filter((value) => typeof value !== 'string' || value === ''),
     consistentPoint: [...junk.filter((value) => value !== undefined), '0/123456789', '16/B374D848 '],
-    options: [...junk, { publications: 'shop' }, { publications: [''] }, { publications: [1] }, { publications: null }],
+    options: [
+      ...junk,
+      { publications: 'shop' },
+      { publications: [''] },
+      { publications: [1] },
+      { publications: null },
+      { publications: ['shop'], twoPhase: false },
+      { publications: ['shop'], origin: '' },
+    ],
     phase: [...junk, 'Stream', 'streams', 0],
     lsn: [...junk, '0/123456789', '16-B374D848', 'G/0', ' 0/1', '0/1\n'],
     tx: [
@@ -98,14 +138,22 @@ describe('a stored position', () => {
       { commitLsn: '0/1', seq: 1.5 },
       { commitLsn: '0/1', seq: '1' },
     ],
+    // a snapshot that has delivered nothing of a table yet
     tables: [
-      ...junk.filter((value) => value !== undefined && !(Array.isArray(value) && value.length === 0)),
-      [{ oid: 1, table: 'a.b', at: '0/1', rows: 0, state: 'lost' }],
-      [{ oid: 1, table: 'a.b', at: '0/1', rows: -1, state: 'done' }],
-      [{ oid: 1, table: 'a.b', at: 'x', rows: 0, state: 'done' }],
-      [{ oid: 1, table: '', at: '0/1', rows: 0, state: 'done' }],
-      [{ oid: '1', table: 'a.b', at: '0/1', rows: 0, state: 'done' }],
+      ...junk.filter((value) => value !== undefined && value !== empty),
+      [],
+      { done: 7 },
+      { done: 'public.orders:A' },
+      { done: ',' },
+      { copying: { oid: 1, schema: 'a', name: 'b', at: '0/1', rows: 0 } },
+      { copying: [{ oid: 1, schema: 'a', name: 'b', at: '0/1', rows: -1 }] },
+      { copying: [{ oid: 1, schema: 'a', name: 'b', at: 'x', rows: 0 }] },
+      { copying: [{ oid: 1, schema: '', name: 'b', at: '0/1', rows: 0 }] },
+      { copying: [{ oid: '1', schema: 'a', name: 'b', at: '0/1', rows: 0 }] },
+      { copying: [null] },
     ],
+    members: [...junk.filter((value) => value !== undefined && value !== ''), 'A', 'AA=', 'B', 'CCDD', 'gggBA,'],
+    copied: [...junk.filter((value) => value !== undefined), '1'],
   }
   const mutations = Object.entries(junkFor).flatMap(([field, values]) => values.map((value) => ({ field, value })))
 
@@ -134,10 +182,10 @@ describe('a stored position', () => {
   )
 
   test('of a newer release is refused with what to do about it', () => {
-    expect(() => parsePosition({ ...position(), version: 2, phase: 'something new' })).toThrow(
+    expect(() => parsePosition({ ...position(), version: 3, phase: 'something new' })).toThrow(
       expect.objectContaining({
         code: 'position_malformed',
-        why: 'it has format version 2, this release knows up to 1',
+        why: 'it has format version 3, this release knows up to 2',
         hint: 'use the release of walwire that wrote it, or a newer one',
       }),
     )
@@ -184,15 +232,72 @@ describe('a stored position', () => {
   })
 })
 
-describe('positions of one feed', () => {
-  const threeAlike = fc.oneof(
-    fc.tuple(anyPosition, anyPosition, anyPosition),
-    fc.tuple(positionOfOneSlot, positionOfOneSlot, positionOfOneSlot),
+describe('a position of format 1', () => {
+  test.each(Object.entries(format1))('is read for ever, as the same place: %s', (_, given) => {
+    const read = parsePosition(given)
+    const { version, tables, ...rest } = { tables: undefined, ...given }
+    expect(version).toBe(1)
+    expect(read).toMatchObject({ ...rest, version: 2 })
+    expect(read).not.toHaveProperty('members')
+    expect(read.tables === undefined).toBe(tables === undefined)
+    // what is stored next is format 2, and stays what it is
+    expect(parsePosition(stored(read))).toEqual(read)
+    expect(comparePositions(read, parsePosition(stored(read)))).toBe(0)
+  })
+
+  test('in a snapshot says by name what the consumer holds, and counts what came', () => {
+    const read = parsePosition(format1.snapshot)
+    expect(read.tables).toEqual({
+      // the schema was odd "names".ü, which format 1 does not say
+      done: '"odd ""names"""."ü.a, b: c@d":yggBA,public.addresses:PA',
+      copying: [{ oid: 16_398, schema: 'public', name: 'orders', at: '0/1905448', rows: 2 }],
+    })
+    // begin, rows and end of two tables, begin and rows of a third
+    expect(read.copied).toBe(3 + 2 + 7 + 2 + 2 + 1)
+  })
+
+  test('comes in the order in which it was delivered', () => {
+    const { new: first, snapshot, stream } = format1
+    const inOrder = [first, snapshot, format1['stream, at the end of the copy'], stream].map(parsePosition)
+    inOrder.push(parsePosition(format1['stream, inside a transaction']))
+    for (const [index, after] of inOrder.entries()) {
+      for (const before of inOrder.slice(0, index)) expect(comparePositions(before, after)).toBeLessThan(0)
+    }
+  })
+
+  const samples = Object.values(format1)
+  test.each(['systemId', 'timeline', 'database', 'slot', 'options', 'phase', 'lsn'])(
+    'without its %s is none',
+    (field) => {
+      for (const sample of samples) {
+        const { [field]: _, ...rest }: Record<string, unknown> = sample
+        expect(() => parsePosition(rest)).toThrow(
+          expect.objectContaining({ code: 'position_malformed', why: `its field ${field} is missing` }),
+        )
+      }
+    },
   )
 
+  const table = { oid: 1, table: 'a.b', at: '0/1', rows: 0, state: 'done' }
+  test.each([
+    ['no list', { done: 'a.b' }],
+    ['a number in it', [7]],
+    ['an unknown state', [{ ...table, state: 'lost' }]],
+    ['a negative count', [{ ...table, rows: -1 }]],
+    ['no LSN', [{ ...table, at: 'x' }]],
+    ['no name', [{ ...table, table: '' }]],
+    ['an OID that is a text', [{ ...table, oid: '1' }]],
+  ])('is refused with the name of the field: tables with %s', (_, tables) => {
+    expect(() => parsePosition({ ...format1.snapshot, tables })).toThrow(
+      expect.objectContaining({ code: 'position_malformed', why: expect.stringContaining('field tables ') }),
+    )
+  })
+})
+
+describe('positions of one feed', () => {
   law(
     'are in one order: a before b makes b after a, and what is before is also before whatever is after',
-    fc.property(threeAlike, ([a, b, c]) => {
+    fc.property(positionOfAnySlot, positionOfAnySlot, positionOfAnySlot, (a, b, c) => {
       expect(comparePositions(a, a)).toBe(0)
       expect(Math.sign(comparePositions(a, b))).toBe(0 - Math.sign(comparePositions(b, a)))
       if (comparePositions(a, b) <= 0 && comparePositions(b, c) <= 0) {
@@ -205,7 +310,6 @@ describe('positions of one feed', () => {
     1000,
   )
 
-  const table = { oid: 16_384, table: 'public.orders', at: '0/100', rows: 0, state: 'waiting' } as const
   test.each<[string, Position, Position]>([
     [
       'before the slot is made, and while tables are copied',
@@ -238,20 +342,23 @@ describe('positions of one feed', () => {
       position({ tx: { commitLsn: '0/400', seq: 1 } }),
     ],
     [
-      'before and after a table began to be copied',
-      position({ phase: 'snapshot', tables: [table] }),
-      position({ phase: 'snapshot', tables: [{ ...table, state: 'copying' }] }),
+      'before and after an event of a copy',
+      position({ phase: 'snapshot', copied: 9 }),
+      position({ phase: 'snapshot', copied: 10 }),
     ],
+    ['before and after the first event of a copy beside the stream', position(), position({ copied: 1 })],
     [
-      'before and after a row of a table',
-      position({ phase: 'snapshot', tables: [{ ...table, state: 'copying', rows: 9 }] }),
-      position({ phase: 'snapshot', tables: [{ ...table, state: 'copying', rows: 10 }] }),
+      'in and after a copy beside the stream',
+      position({ copied: 9, tables: { copying: [{ oid: 16_384, schema: 'a', name: 'b', at: '0/200', rows: 8 }] } }),
+      position({ copied: 10 }),
     ],
+    ['after a copy beside the stream and at the next commit', position({ copied: 10 }), position({ lsn: '0/220' })],
     [
-      'before and after the end of a table',
-      position({ phase: 'snapshot', tables: [{ ...table, state: 'copying', rows: 9 }] }),
-      position({ phase: 'snapshot', tables: [{ ...table, state: 'done', rows: 9 }] }),
+      'inside a transaction, before and after an event of a copy',
+      position({ tx: { commitLsn: '0/300', seq: 1 }, copied: 9 }),
+      position({ tx: { commitLsn: '0/300', seq: 1 }, copied: 10 }),
     ],
+    ['before a slot is made and in the copy at it', position({ phase: 'new' }), position({ phase: 'snapshot' })],
     [
       'at the end of a stream and, in a slot that was made anew after it, at the begin of a copy',
       position({ lsn: '0/FFF' }),
@@ -262,10 +369,11 @@ describe('positions of one feed', () => {
     expect(comparePositions(after, before)).toBeGreaterThan(0)
   })
 
-  test('of a slot that continued from an LSN go on where those with its begin ended', () => {
+  test('of a slot that walwire did not make stand as if it began there: behind earlier slots, before later ones', () => {
     const { consistentPoint: _, ...unknown } = position({ lsn: '0/300' })
     expect(comparePositions(position({ lsn: '0/200' }), unknown)).toBeLessThan(0)
-    expect(comparePositions(unknown, position({ lsn: '0/400' }))).toBeLessThan(0)
+    expect(comparePositions(unknown, { ...unknown, lsn: '0/301' })).toBeLessThan(0)
+    expect(comparePositions(unknown, position({ consistentPoint: '0/400', lsn: '0/400' }))).toBeLessThan(0)
   })
 
   test('that differ in the padding of an LSN alone are the same place (trap 18: PostgreSQL 19 pads)', () => {

@@ -6,7 +6,7 @@ import { Progress } from '../../src/replication/progress.ts'
 
 function positionAt(lsn: bigint, tx?: { commitLsn: bigint; seq: number }): Position {
   return {
-    version: 1,
+    version: 2,
     systemId: '7310264859137482345',
     timeline: 1,
     database: 'shop',
@@ -41,6 +41,92 @@ describe('what was delivered and what of it is durable', () => {
     progress.continueFrom(positionAt(100n))
     expect(progress.allAcknowledged).toBe(true)
     expect(progress.acknowledged).toEqual(positionAt(100n))
+  })
+
+  test('a run that starts at an LSN has stored nothing, and owes nothing until a batch comes', () => {
+    const progress = new Progress()
+    const { consistentPoint: _, ...start } = positionAt(100n)
+    progress.startAt(start, 50n)
+    expect(progress.flush).toBe(50n)
+    expect(progress.standing).toBe(start)
+    expect(progress.delivered).toBeUndefined()
+    expect(progress.acknowledged).toBeUndefined()
+    expect(progress.allAcknowledged).toBe(true)
+    const first = { ...start, lsn: formatLsn(200n) }
+    progress.deliver(first)
+    expect(progress.standing).toBe(first)
+    expect(progress.acknowledged).toBeUndefined()
+    expect(progress.allAcknowledged).toBe(false)
+    // where the feed began was never delivered: it says nothing about what is durable
+    expect(progress.acknowledge(readBack(start))).toBe(false)
+    expect(progress.acknowledged).toBeUndefined()
+    expect(progress.acknowledge(readBack(first))).toBe(true)
+    expect(progress.acknowledged).toBe(first)
+    expect(progress.flush).toBe(200n)
+  })
+
+  test('other connections in place of lost ones make nothing durable', () => {
+    const progress = new Progress()
+    progress.continueFrom(positionAt(100n))
+    const delivered = positionAt(200n)
+    progress.deliver(delivered)
+    // as a start is planned again from where the feed stands
+    progress.continueFrom(delivered)
+    progress.startAt(delivered, 200n)
+    expect(progress.standing).toBe(delivered)
+    expect(progress.allAcknowledged).toBe(false)
+    expect(progress.acknowledged?.lsn).toBe(formatLsn(100n))
+  })
+
+  test('nor do they where the feed started at an LSN', () => {
+    const progress = new Progress()
+    progress.startAt(positionAt(100n), 50n)
+    progress.continueFrom(positionAt(100n))
+    expect(progress.acknowledged).toBeUndefined()
+    progress.deliver(positionAt(200n))
+    progress.continueFrom(positionAt(200n))
+    progress.startAt(positionAt(200n), 200n)
+    expect(progress.acknowledged).toBeUndefined()
+    expect(progress.flush).toBe(50n)
+  })
+
+  test('a position of a slot that was not known may not take the server further than what was delivered', () => {
+    const progress = new Progress()
+    const { consistentPoint: _, ...unknown } = positionAt(300n)
+    progress.startAt({ ...unknown, lsn: formatLsn(250n) }, 250n)
+    progress.deliver(unknown)
+    expect(() => progress.acknowledge(positionAt(400n))).toThrow(expect.objectContaining({ code: 'ack_ahead' }))
+    expect(progress.acknowledged).toBeUndefined()
+  })
+
+  test('a position that an earlier release stored acknowledges what it is of', () => {
+    const progress = new Progress()
+    const position = positionAt(200n)
+    progress.deliver(position)
+    const stored: Position = JSON.parse(JSON.stringify({ ...position, version: 1 }))
+    expect(progress.acknowledge(stored)).toBe(true)
+    expect(progress.acknowledged).toBe(position)
+  })
+
+  test('what is copied beside the stream is acknowledged by its own count', () => {
+    const progress = new Progress()
+    progress.deliver({ ...positionAt(200n), copied: 9 })
+    progress.deliver({ ...positionAt(200n), copied: 10 })
+    expect(progress.acknowledge({ ...positionAt(200n), copied: 9 })).toBe(true)
+    expect(progress.allAcknowledged).toBe(false)
+    expect(progress.acknowledge({ ...positionAt(200n), copied: 9 })).toBe(false)
+    expect(() => progress.acknowledge({ ...positionAt(200n), copied: 11 })).toThrow(
+      expect.objectContaining({ code: 'ack_ahead' }),
+    )
+    expect(progress.acknowledge({ ...positionAt(200n), copied: 10 })).toBe(true)
+    expect(progress.allAcknowledged).toBe(true)
+  })
+
+  test.each([undefined, null])('%s is no acknowledgement, also before anything was delivered', (nothing) => {
+    const none: { position: Position } = JSON.parse(JSON.stringify({ position: nothing }))
+    expect(() => new Progress().acknowledge(none.position)).toThrow(
+      expect.objectContaining({ code: 'position_malformed' }),
+    )
   })
 
   test('a delivered batch is owed an acknowledgement, until that comes', () => {

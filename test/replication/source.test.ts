@@ -4,7 +4,7 @@ import type { Position } from '../../src/replication/position.ts'
 import { inTurn, type Source, single } from '../../src/replication/source.ts'
 
 const position: Position = {
-  version: 1,
+  version: 2,
   systemId: '1',
   timeline: 1,
   database: 'd',

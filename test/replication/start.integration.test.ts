@@ -51,7 +51,7 @@ async function startedFeed(replication: TestConnection, ordinary: Connection, na
   await ordinary.query('CREATE TABLE IF NOT EXISTS public.t (a int)')
   await ordinary.query('INSERT INTO public.t VALUES (1)')
   return {
-    version: 1,
+    version: 2,
     systemId: server.systemId,
     timeline: server.timeline,
     database: server.database,

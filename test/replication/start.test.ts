@@ -40,7 +40,7 @@ const slot: SlotFacts = {
 }
 
 const position: Position = {
-  version: 1,
+  version: 2,
   systemId: primary.systemId,
   timeline: 1,
   database: 'shop',
@@ -86,7 +86,7 @@ describe('a first run', () => {
     expect(plan({})).toEqual({
       kind: 'create',
       position: {
-        version: 1,
+        version: 2,
         systemId: primary.systemId,
         timeline: 1,
         database: 'shop',
@@ -151,6 +151,14 @@ describe('a run that was cut off before its stream', () => {
     expect(plan({ request: { start: fresh, snapshot: 'never' } }).kind).toBe('remake')
   })
 
+  test('what was ever copied is counted on', () => {
+    expect(plan({ request: { start: { ...copying, copied: 12 } }, slot }).position.copied).toBe(12)
+  })
+
+  test('on a standby it stands at what is replayed, which the slot begins behind', () => {
+    expect(plan({ request: { start: fresh }, server: standby }).position.lsn).toBe('0/800')
+  })
+
   test('a temporary slot can be made again', () => {
     expect(plan({ request: { start: copying, temporary: true } }).kind).toBe('remake')
   })
@@ -164,6 +172,7 @@ describe('a stored position', () => {
       skip: undefined,
       waitFor: undefined,
       position,
+      confirmedFlush: undefined,
     })
   })
 
@@ -174,6 +183,7 @@ describe('a stored position', () => {
       skip: { commitLsn: 0x780n, seq: 3 },
       waitFor: undefined,
       position: inside,
+      confirmedFlush: undefined,
     })
   })
 
@@ -184,6 +194,17 @@ describe('a stored position', () => {
   test('may come from a slot that walwire did not make', () => {
     const { consistentPoint: _, ...start } = position
     expect(plan({ request: { start }, slot }).position).toEqual(start)
+  })
+
+  test('keeps what the feed knows of its tables, and what was ever copied', () => {
+    const start = { ...position, members: 'gggBA', copied: 12 }
+    expect(plan({ request: { start }, slot }).position).toEqual(start)
+  })
+
+  test('of format 1 is continued as if it were of this one', () => {
+    // a program gives what it has stored, whatever its type says
+    const start: Position = JSON.parse(JSON.stringify({ ...inside, version: 1 }))
+    expect(plan({ request: { start }, slot })).toEqual(plan({ request: { start: inside }, slot }))
   })
 
   test('takes on the publications of this run between two transactions', () => {
@@ -243,7 +264,7 @@ describe('a stored position', () => {
   test.each<[string, unknown]>([
     ['is not one', 12],
     ['has no LSN', { ...position, lsn: undefined }],
-    ['is of a later release', { ...position, version: 2 }],
+    ['is of a later release', { ...position, version: 3 }],
   ])('is refused when it %s', (_what, start) => {
     // what comes out of a caller's storage can be anything
     const given: StartRequest = JSON.parse(JSON.stringify({ ...request, start }))
@@ -259,6 +280,16 @@ describe('a stored position', () => {
         expect(error.message).toContain('goods, orders')
       },
     )
+
+    test.each([
+      ['two-phase commit', { twoPhase: true }],
+      ['the origin none', { origin: 'none' }],
+    ] as const)('is incompatible without %s under which it was counted', (what, counted) => {
+      const start = { ...inside, options: { ...inside.options, ...counted } }
+      const error = failure({ request: { start }, slot })
+      expect(error.code).toBe('position_incompatible')
+      expect(error.message).toContain(what)
+    })
 
     test('is ahead of a server that has not got its commit', () => {
       expect(failure({ request: { start: inside }, slot, server: { flushLsn: 0x77fn } }).code).toBe('position_ahead')
@@ -313,7 +344,7 @@ describe('an LSN', () => {
       skip: undefined,
       waitFor: undefined,
       position: {
-        version: 1,
+        version: 2,
         systemId: primary.systemId,
         timeline: 1,
         database: 'shop',
@@ -322,6 +353,7 @@ describe('an LSN', () => {
         phase: 'stream',
         lsn: '0/700',
       },
+      confirmedFlush: 0x500n,
     })
   })
 
@@ -361,6 +393,7 @@ describe("start: 'slot'", () => {
       from: 0x500n,
       skip: undefined,
       position: { phase: 'stream', lsn: '0/500' },
+      confirmedFlush: 0x500n,
     })
   })
 

@@ -55,7 +55,7 @@ export class PrettyPrinter {
   lines(batch: Batch): string[] {
     const lines: (readonly Span[])[] = []
     // known beforehand, so that the lines of the copy are in line
-    for (const { table } of batch.position.tables ?? []) this.#widen(table.replace(/^public\./, ''))
+    for (const event of batch.events) if (event.kind === 'snapshot-begin') this.#widen(this.#name(event.relation))
     for (const event of batch.events) lines.push(...this.#event(event))
     if (batch.position.phase === 'stream') lines.push(...this.#snapshotEnd())
     else lines.push(...this.#report())

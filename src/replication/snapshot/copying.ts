@@ -116,7 +116,7 @@ export class Copying implements Source {
         typeWatch: types.watch,
         announced: state.announced,
         held: state.held,
-        base: basePosition(at),
+        base: this.#countingOn(basePosition(at)),
         limits: { maxBatchRows, maxBatchBytes },
         logger,
         binaryFormat: settings.binary ? types.binaryFormat : undefined,
@@ -153,6 +153,12 @@ export class Copying implements Source {
     settings.logger.warn({ table: error.table, attempt: this.#attempts }, `${error.message}: the snapshot begins again`)
     types.renew()
     await dropMadeSlot()
+  }
+
+  /** An attempt before this one has delivered events too. */
+  #countingOn(base: Position): Position {
+    const copied = this.#parts.state.progress.delivered?.copied ?? base.copied
+    return copied === undefined ? base : { ...base, copied }
   }
 
   /** The relation of a copied table is the one that the stream will speak of, as long as nothing differs. */

@@ -1,5 +1,6 @@
 import type { Relation } from '../../decoder/relation.ts'
-import type { FollowSettings } from '../follow-options.ts'
+import { readCopiedTables } from '../copied-tables.ts'
+import type { Position } from '../position.ts'
 
 /**
  * What the consumer may have rows of from copies that came to nothing, by the tables' names. By name, since that is what
@@ -49,10 +50,13 @@ export class HeldTables {
  * What an earlier run may have delivered, as far as its position tells: one of phase `new` says only that there was a
  * run. Columns are not in a position.
  */
-export function heldBefore(start: FollowSettings['start']): readonly Relation[] {
-  const tables = typeof start === 'object' ? (start.tables ?? []) : []
-  return tables.map(({ oid, table }) => {
-    const [schema = '', ...name] = table.split('.')
-    return { oid, schema, name: name.join('.'), table, replicaIdentity: 'default', columns: [] }
+export function heldBefore(start: Position | undefined): readonly Relation[] {
+  const done = readCopiedTables(start?.tables?.done ?? '') ?? []
+  const held = [
+    ...done.map(({ schema, name, members: [member] }) => ({ oid: member?.table ?? 0, schema, name })),
+    ...(start?.tables?.copying ?? []),
+  ]
+  return held.map(({ oid, schema, name }) => {
+    return { oid, schema, name, table: `${schema}.${name}`, replicaIdentity: 'default', columns: [] }
   })
 }

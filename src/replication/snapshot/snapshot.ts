@@ -8,9 +8,10 @@ import { ProtocolError } from '../../protocol/messages/errors.ts'
 import { formatLsn, type Lsn } from '../../protocol/messages/lsn.ts'
 import type { Batch } from '../batch.ts'
 import type { TypeWatch } from '../catalog/type-watch.ts'
+import { CopiedTables } from '../copied-tables.ts'
 import type { Event, TableLeftEvent } from '../events.ts'
 import type { Logger } from '../logger.ts'
-import type { Position, SnapshotTable } from '../position.ts'
+import type { Position, UnfinishedTable } from '../position.ts'
 import type { PublishedTable } from '../publication/publication.ts'
 import { readTableCopy } from '../publication/table-copy.ts'
 import { isUnchanged } from '../publication/table-fingerprint.ts'
@@ -43,7 +44,7 @@ export interface SnapshotParts {
   readonly logger: Logger
   /** Which tables are copied in binary form; undefined for none. */
   readonly binaryFormat: BinaryFormat | undefined
-  /** What the positions of the snapshot have besides its tables. */
+  /** What the positions of the snapshot have besides its tables; `copied` counts on from what it says. */
   readonly base: Position
   readonly limits: BatchLimits
 }
@@ -62,8 +63,11 @@ interface TableUnderCopy {
  */
 export class Snapshot implements Source {
   readonly #parts: SnapshotParts
-  readonly #tables: SnapshotTable[]
-  /** Of the table that is copied, or is next. */
+  readonly #done = new CopiedTables()
+  #copying: UnfinishedTable | undefined
+  /** Events of copies that the feed ever delivered, or is about to. */
+  #copied: number
+  /** Of the table that is copied, or is next: so many are done. */
   #index = 0
   #current: TableUnderCopy | undefined
   #events: Event[]
@@ -76,20 +80,14 @@ export class Snapshot implements Source {
   constructor(parts: SnapshotParts) {
     this.#parts = parts
     this.#events = [...parts.left]
-    this.#tables = parts.tables.map(({ oid, relation }) => ({
-      oid,
-      table: relation.table,
-      at: formatLsn(parts.at),
-      rows: 0,
-      state: 'waiting',
-    }))
+    this.#copied = parts.base.copied ?? 0
   }
 
   /** For status: tables in all, those done, rows delivered or about to be. */
   get progress(): { tables: number; tablesDone: number; rows: number } {
     return {
-      tables: this.#tables.length,
-      tablesDone: this.#tables.filter((table) => table.state === 'done').length,
+      tables: this.#parts.tables.length,
+      tablesDone: this.#index,
       rows: this.#rows,
     }
   }
@@ -125,7 +123,7 @@ export class Snapshot implements Source {
   #last(): Batch | undefined {
     if (this.#over) return undefined
     this.#over = true
-    return { events: this.#takeEvents(), position: this.#parts.base, atCommit: true }
+    return { events: this.#takeEvents(), position: { ...this.#parts.base, ...this.#count() }, atCommit: true }
   }
 
   /** Locks a table in the snapshot, makes sure that it is the one in the snapshot, and announces and begins its copy. */
@@ -151,7 +149,8 @@ export class Snapshot implements Source {
       mode: held.mode(relation.table),
     })
     held.begin(relation)
-    this.#update(0, 'copying')
+    this.#copied++
+    this.#note(relation, 0)
     const cursor = new Cursor()
     const read = this.#rowReader(relation, cursor, format === 'binary' ? copyBinaryLayout : copyTextLayout)
     return { table, copy, cursor, read }
@@ -168,9 +167,10 @@ export class Snapshot implements Source {
       this.#events.push({ kind: 'snapshot', table: relation.table, relation, lsn: this.#parts.at, new: row })
       this.#bytes += end - start
       this.#rows++
+      this.#copied++
       return this.#full
     })
-    this.#update(copy.rows, 'copying')
+    this.#note(relation, copy.rows)
     return more
   }
 
@@ -182,7 +182,14 @@ export class Snapshot implements Source {
     if (altered.length > 0) throw new TableChanged(relation.table)
     await worker.query('COMMIT')
     this.#events.push({ kind: 'snapshot-end', table: relation.table, relation, lsn: at, rows: copy.rows })
-    this.#update(copy.rows, 'done')
+    this.#copied++
+    this.#done.add({
+      schema: relation.schema,
+      name: relation.name,
+      members: [{ table: table.oid, membership: 0 }],
+      at: undefined,
+    })
+    this.#copying = undefined
     this.#current = undefined
     this.#index++
   }
@@ -202,11 +209,13 @@ export class Snapshot implements Source {
   }
 
   #take(): Batch {
+    const done = this.#done.text
+    const copying = this.#copying
     const position: Position = {
       ...this.#parts.base,
       phase: 'snapshot',
-      // entries that did not change stay the same objects: with many tables, positions share nearly all of the list
-      tables: [...this.#tables],
+      tables: { ...(done === '' ? {} : { done }), ...(copying === undefined ? {} : { copying: [copying] }) },
+      ...this.#count(),
     }
     return { events: this.#takeEvents(), position, atCommit: false }
   }
@@ -218,7 +227,11 @@ export class Snapshot implements Source {
     return events
   }
 
-  #update(rows: number, state: SnapshotTable['state']): void {
-    this.#tables[this.#index] = { ...this.#tables[this.#index]!, rows, state }
+  #count(): Pick<Position, 'copied'> {
+    return this.#copied === 0 ? {} : { copied: this.#copied }
+  }
+
+  #note({ oid, schema, name }: Relation, rows: number): void {
+    this.#copying = { oid, schema, name, at: formatLsn(this.#parts.at), rows }
   }
 }

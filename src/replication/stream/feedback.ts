@@ -4,7 +4,7 @@ import type { Lsn } from '../../protocol/messages/lsn.ts'
 export interface FeedbackState {
   /** The highest LSN that the server has named in this connection. */
   readonly received: Lsn
-  /** LSN of the last acknowledged position; 0 while nothing was. */
+  /** LSN of the last acknowledged position; while nothing was, where the slot stood, or 0. */
   readonly acknowledged: Lsn
 }
 

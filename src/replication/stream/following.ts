@@ -65,7 +65,7 @@ export class Following implements Source {
     try {
       return await stream.next()
     } catch (error) {
-      const position = state.progress.delivered
+      const position = state.progress.standing
       if (!(error instanceof BinaryNotExact) || position === undefined) throw error
       settings.logger.warn(error.because, error.message)
       await leaveStream(connections.replication, stream)

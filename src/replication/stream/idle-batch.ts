@@ -4,9 +4,9 @@ import type { Lsn } from '../../protocol/messages/lsn.ts'
 export interface IdleState {
   /** Everything below this was received, and nothing received is waiting to be delivered. */
   readonly received: Lsn
-  /** LSN of the last delivered position. */
+  /** LSN of the last delivered position, or of where the feed started. */
   readonly delivered: Lsn
-  /** Whether the last delivered position was acknowledged. */
+  /** Whether everything delivered was acknowledged. */
   readonly allAcknowledged: boolean
   /** Whether the server waits for an answer. It does when it is stopping, until it hears that all was flushed. */
   readonly replyRequested: boolean

@@ -97,8 +97,8 @@ export class ReplicationStream implements Source {
       if (batch !== undefined) return this.#deliver(batch)
       if (this.#pending !== undefined) continue
       if (assembler.stopped) {
-        const delivered = progress.delivered
-        return delivered !== undefined && assembler.lsn > flushLsn(delivered) && !assembler.inTransaction
+        const standing = progress.standing
+        return standing !== undefined && assembler.lsn > flushLsn(standing) && !assembler.inTransaction
           ? this.#deliver(assembler.takeIdle())
           : undefined
       }
@@ -167,7 +167,7 @@ export class ReplicationStream implements Source {
     const { tag, bytes, start, end } = connection.framer
     const notice = tag === backendTag.NoticeResponse && readErrorFields(new Reader(bytes, start, end, 'NoticeResponse'))
     if (connection.sideMessage() !== 'handled') this.#failure = serverLeft()
-    else if (notice) this.#failure = publicationMissing(notice, progress.delivered?.slot)
+    else if (notice) this.#failure = publicationMissing(notice, progress.standing?.slot)
   }
 
   async #proceed({ answer, proceed }: CatalogAnswer): Promise<void> {
@@ -187,11 +187,11 @@ export class ReplicationStream implements Source {
    */
   #idleDue(): boolean {
     const { assembler, progress } = this.#parts
-    const delivered = progress.delivered
-    if (delivered === undefined || assembler.inTransaction) return false
+    const standing = progress.standing
+    if (standing === undefined || assembler.inTransaction) return false
     return idleBatchDue({
       received: assembler.lsn,
-      delivered: flushLsn(delivered),
+      delivered: flushLsn(standing),
       allAcknowledged: progress.allAcknowledged,
       replyRequested: this.#messages.replyRequested,
       sinceBatchMs: performance.now() - this.#batchAtMs,
@@ -202,8 +202,8 @@ export class ReplicationStream implements Source {
   async #wait(): Promise<void> {
     const { assembler, progress, stop } = this.#parts
     if (!this.#isReading) void this.#read()
-    const delivered = progress.delivered
-    const mayBecomeIdle = delivered !== undefined && assembler.lsn > flushLsn(delivered) && progress.allAcknowledged
+    const standing = progress.standing
+    const mayBecomeIdle = standing !== undefined && assembler.lsn > flushLsn(standing) && progress.allAcknowledged
     const idleMs = mayBecomeIdle ? Math.max(1, idleIntervalMs - (performance.now() - this.#batchAtMs)) : undefined
     await this.#waker.wait(stop === undefined ? idleMs : stopPollMs)
   }

@@ -3,7 +3,6 @@ import type { Connection } from '../../protocol/connection/connection.ts'
 import { WalwireError } from '../../protocol/messages/errors.ts'
 import type { Lsn } from '../../protocol/messages/lsn.ts'
 import { encodeStandbyStatusUpdate } from '../../protocol/messages/replication-messages.ts'
-import { flushLsn } from '../position.ts'
 import type { Progress } from '../progress.ts'
 import { feedback } from './feedback.ts'
 import { liveness, statusIntervalMs } from './liveness.ts'
@@ -65,11 +64,7 @@ export class StandbyStatus {
   send(replyRequested: boolean): void {
     const { connection, progress, received } = this.#parts
     if (this.#finished) return
-    const acknowledged = progress.acknowledged
-    const report = feedback({
-      received: received(),
-      acknowledged: acknowledged === undefined ? 0n : flushLsn(acknowledged),
-    })
+    const report = feedback({ received: received(), acknowledged: progress.flush })
     connection.write(encodeStandbyStatusUpdate({ ...report, clock: BigInt(Date.now()) * 1000n, replyRequested }))
   }
 

@@ -82,7 +82,7 @@ export function batchOf(events: readonly Event[], phase: Position['phase'] = 'st
     events,
     atCommit: true,
     position: {
-      version: 1,
+      version: 2,
       systemId: '7000000000000000001',
       timeline: 1,
       database: 'shop',

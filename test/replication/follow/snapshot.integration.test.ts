@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { Event } from '../../../src/index.ts'
 import { formatLsn } from '../../../src/index.ts'
+import { readCopiedTables } from '../../../src/replication/copied-tables.ts'
 import { type SharedServer, sharedServer, testVersions, waitUntil } from '../../server/index.ts'
 import { Source } from './helpers/source.ts'
 
@@ -64,7 +65,7 @@ describe.each(testVersions())('a snapshot, on PostgreSQL %i', (version) => {
 
     const lsns = new Set(reader.events.map(({ lsn }) => formatLsn(lsn)))
     expect([...lsns]).toEqual([reader.stored.consistentPoint])
-    const listed = reader.batches.flatMap(({ position }) => position.tables ?? [])
+    const listed = reader.batches.flatMap(({ position }) => position.tables?.copying ?? [])
     expect(new Set(listed.map(({ at }) => at))).toEqual(lsns)
   })
 
@@ -120,11 +121,10 @@ describe.each(testVersions())('a snapshot, on PostgreSQL %i', (version) => {
     await reader.until('some rows of b', ({ events }) => rowsOf(events, 'public.b').length > 0)
 
     const rowsOfB = rowsOf(reader.events, 'public.b').length
-    const { tables = [], consistentPoint: at } = reader.stored
-    expect(tables).toMatchObject([
-      { table: 'public.a', at, rows: 30, state: 'done' },
-      { table: 'public.b', at, rows: rowsOfB, state: 'copying' },
-    ])
+    const { tables, copied, consistentPoint: at } = reader.stored
+    expect(tables?.copying).toMatchObject([{ schema: 'public', name: 'b', at, rows: rowsOfB }])
+    expect(readCopiedTables(tables?.done ?? '')).toMatchObject([{ schema: 'public', name: 'a' }])
+    expect(copied).toBe(1 + 30 + 1 + 1 + rowsOfB)
     expect(reader.feed.status()).toMatchObject({ phase: 'snapshot', snapshot: { tables: 2, tablesDone: 1 } })
     await reader.untilCopied()
   })

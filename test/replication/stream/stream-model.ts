@@ -343,7 +343,7 @@ export function changesIn(batches: readonly Batch[]): string[] {
 /** A position of the modelled feed. */
 export function positionAt(lsn: Lsn): Position {
   return {
-    version: 1,
+    version: 2,
     systemId: '7412345678901234567',
     timeline: 1,
     database: 'shop',
