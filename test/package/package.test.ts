@@ -82,7 +82,7 @@ describe('the types', () => {
   test('are not wrong, says the tool that asks that', async () => {
     const analysis = await checkPackage(createPackageFromTarballData(installed.tarball))
     if (!analysis.types) throw new Error('no types were found')
-    const entries = ['.', './protocol', './decoder', './replication']
+    const entries = ['.', './protocol', './protocol/messages', './decoder', './replication']
     expect(Object.keys(analysis.entrypoints)).toEqual([...entries, './package.json'])
     // Two things are meant so. `require` gives an ES module, as Node does from 20.19; resolution as before Node 12.7,
     // which knows no exports, finds nothing.

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { decodeBackend, encodeBackend } from '../../../src/protocol/messages/backend.ts'
@@ -74,6 +75,20 @@ describe('what a server sends comes back as it was:', () => {
     expect(decodeEncryptionResponse(request, body[start] ?? 0)).toEqual({ type: 'EncryptionResponse', answer })
   })
 })
+
+test.each([14, 15, 16, 17, 18])(
+  'what PostgreSQL %i said in a recorded session is written again to the same bytes',
+  (version) => {
+    const session = readFileSync(new URL(`../../../fuzz/corpus/sessions/pg${version}.session`, import.meta.url))
+    const framer = new Framer()
+    framer.push(session)
+    const messages: Uint8Array[] = []
+    while (framer.next())
+      messages.push(encodeBackend(decodeBackend(framer.tag, framer.bytes, framer.start, framer.end)))
+    expect(messages.length).toBeGreaterThan(50)
+    expect(Buffer.concat(messages).toString('hex')).toBe(session.toString('hex'))
+  },
+)
 
 describe('what a client sends', () => {
   const refusal = expect.objectContaining({ code: 'protocol_violation' })
