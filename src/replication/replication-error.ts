@@ -46,6 +46,13 @@ const meanings: readonly Meaning[] = [
     hint: 'the server is stopping; begin again at the stored position when it is back',
   },
   {
+    sqlstate: '0A000',
+    // what the server finds at a change whose publications did not agree on the table's columns when it was made
+    routines: ['pgoutput_column_list_init', 'check_and_init_gencol'],
+    code: 'publication_conflict',
+    hint: 'give the table the same column list in all publications (ALTER PUBLICATION … SET TABLE); what was written while they differed can be streamed through one of them alone: continue with that one, or begin with a new slot and snapshot',
+  },
+  {
     sqlstate: '42501',
     code: 'not_permitted',
     hint: 'the role needs the attribute REPLICATION: ALTER ROLE … REPLICATION',
