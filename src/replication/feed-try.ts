@@ -10,7 +10,8 @@ import { Connections } from './connections.ts'
 import type { FeedState } from './feed-state.ts'
 import type { FollowSettings } from './follow-options.ts'
 import type { Position } from './position.ts'
-import { findPublications, readPublications } from './publication/publication.ts'
+import { readMembers, readPublications } from './publication/publication.ts'
+import { publicationNotes } from './publication/publication-notes.ts'
 import { RunLock, slotTaken } from './slot/run-lock.ts'
 import { dropSlot, readSlot, type SlotFacts, slotActive } from './slot/slot.ts'
 import { type CreatedSlot, createSlot } from './slot/slot-creation.ts'
@@ -118,20 +119,31 @@ export class FeedTry implements Source {
   }
 
   async #begin(): Promise<Source> {
-    const { publications } = this.#settings
-    const { ordinary } = this.#connections
     const { plan, slot } = await this.#claimSlot()
-    // Before anything is made or sent: up to 17 the server says only at the first change that one is missing.
-    if (plan.kind !== 'continue') {
-      await this.#readPublications()
-      return this.#beginAnew(plan, slot?.confirmedFlush)
-    }
-    const known = await findPublications(ordinary, publications)
-    if (known.some(({ viaRoot }) => viaRoot)) await this.#readPublications()
+    const hasRoots = await this.#reviewPublications()
+    if (plan.kind !== 'continue' || hasRoots) await this.#readPublications()
+    if (plan.kind !== 'continue') return this.#beginAnew(plan, slot?.confirmedFlush)
     if (plan.confirmedFlush === undefined) this.#state.progress.continueFrom(plan.position)
     else this.#state.progress.startAt(plan.position, plan.confirmedFlush)
     if (plan.waitFor !== undefined) await this.#waitFor(plan.waitFor)
     return this.#follow(plan.position, plan.from)
+  }
+
+  /**
+   * Before anything is made or sent: up to 17 the server says only at the first change that a publication is missing.
+   *
+   * @returns whether one publishes partitions as their root
+   */
+  async #reviewPublications(): Promise<boolean> {
+    const { publications, logger } = this.#settings
+    const { ordinary, server } = this.#connections
+    const found = await readMembers(ordinary, publications, server.version)
+    for (const { data, message } of publicationNotes(found)) {
+      if (this.#state.said.has(message)) continue
+      this.#state.said.add(message)
+      logger.warn(data, message)
+    }
+    return found.publications.some(({ viaRoot }) => viaRoot)
   }
 
   /** What is published can be followed, and the decoder knows whose rows come under another table's name. */

@@ -284,6 +284,27 @@ describe.each(testVersions())('PostgreSQL %i', (version) => {
     expect(await s.publications()).toEqual(['The Shop', 'all'])
   })
 
+  test('--create-publication names tables whose rows can no longer be changed, and whose rows come under other names', async () => {
+    await using s = await shop()
+    await s.sql
+      .unsafe(
+        `CREATE TABLE keyless (a int); CREATE TABLE whole (a int); ALTER TABLE whole REPLICA IDENTITY FULL;
+      CREATE TABLE parted (a int PRIMARY KEY) PARTITION BY RANGE (a);
+      CREATE TABLE parted_1 PARTITION OF parted FOR VALUES FROM (0) TO (9)`,
+      )
+      .simple()
+    const tables = 'orders,keyless,whole,parted'
+    const made = ['follow', s.url, '--publication', 'p', '--create-publication', tables, '--snapshot', 'only']
+    const { code, stderr } = await run(made)
+    expect(code).toBe(0)
+    expect(stderr).toContain(
+      'UPDATE and DELETE fail from now on in tables that have no replica identity: public.keyless;',
+    )
+    expect(stderr).toContain('the rows of partitioned tables come under the names of their partitions: public.parted;')
+    // it is said by the run that makes it
+    expect((await run(made)).stderr).not.toContain('replica identity')
+  })
+
   test("--create-publication finds a table without a schema in the role's search path", async () => {
     await using s = await shop({ publication: '' })
     await s.sql`CREATE SCHEMA sales`

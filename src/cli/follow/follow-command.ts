@@ -26,6 +26,7 @@ import {
 import { followHelp } from './follow-help.ts'
 import { type Presentation, presentation } from './presentation.ts'
 import { ProgressReport } from './progress-report.ts'
+import { publicationAdvice } from './publication-advice.ts'
 import { withServer } from './server-connection.ts'
 import { watchSignals } from './signals.ts'
 import { stopNow } from './stop-now.ts'
@@ -129,6 +130,8 @@ async function prepareServer(
     if (tables !== undefined && publication !== undefined) {
       const made = await createPublication(connection, publication, tables)
       logger.info({ publication }, made ? 'publication made' : 'the publication exists, and is used as it is')
+      const advice = made ? await publicationAdvice(connection, publication, connection.serverVersion) : []
+      for (const message of advice) logger.warn({ publication }, message)
     }
     return stop === 'now' ? await stopNow(connection, signal) : stop
   })

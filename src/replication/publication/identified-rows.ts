@@ -75,7 +75,7 @@ export async function checkIdentified(
   partitions: ReadonlyMap<number, PartitionIdentity>,
   version: number,
 ): Promise<void> {
-  if (!publications.some(({ changesRows }) => changesRows)) return
+  if (!publications.some(({ publishes }) => publishes.includes('update') || publishes.includes('delete'))) return
   if (partitions.size === 0) {
     checkPublishedIdentity(relation.table, attributes, relation.columns, version)
     return

@@ -2,6 +2,9 @@
  * What the catalog says of publications and of the tables in them, row by row.
  */
 
+/** What can be done to a table's rows, in the order of `pubinsert`, `pubupdate`, `pubdelete`, `pubtruncate`. */
+export const publishedActions = ['insert', 'update', 'delete', 'truncate'] as const
+
 /** A row of pg_publication. */
 export interface Publication {
   readonly oid: number
@@ -9,8 +12,8 @@ export interface Publication {
   readonly allTables: boolean
   /** `publish_via_partition_root` */
   readonly viaRoot: boolean
-  /** It publishes updates or deletes, which must say what row they are of. */
-  readonly changesRows: boolean
+  /** `publish`: what is streamed of what is done to its tables. */
+  readonly publishes: readonly (typeof publishedActions)[number][]
   /** `publish_generated_columns = stored`, from PG18 on. */
   readonly generatedStored: boolean
 }

@@ -7,7 +7,7 @@ import { type Queryable, queryRows, type TextRow } from '../catalog/queryable.ts
 import { checkIdentified, joinIdentity, partitionsOf, readPartitionIdentities } from './identified-rows.ts'
 import { PublicationEntries } from './publication-entries.ts'
 import { type Member, membersOf } from './publication-members.ts'
-import type { CandidateTable, Membership, Publication } from './publication-rows.ts'
+import { type CandidateTable, type Membership, type Publication, publishedActions } from './publication-rows.ts'
 import { type AttributeFacts, publishedAttributes, publishedRows } from './publication-scope.ts'
 
 /** A table as its publications give it away: what of it is copied, and as what it comes in the stream. */
@@ -50,12 +50,7 @@ export async function readPublications(
   names: readonly string[],
   version: number,
 ): Promise<PublishedTable[]> {
-  const publications = await findPublications(connection, names)
-  const entries = new PublicationEntries(
-    parseMemberships(await queryRows(connection, membershipsSql(publications, version))),
-  )
-  const candidates = parseCandidates(await queryRows(connection, candidatesSql(publications, version)))
-  const members = membersOf(publications, entries, candidates)
+  const { entries, members } = await readMembers(connection, names, version)
   const oids = members.map(({ table }) => table.oid)
   const attributes = parseAttributes(oids.length === 0 ? [] : await queryRows(connection, attributesSql(oids, version)))
   const identities = await readPartitionIdentities(connection, members, version)
@@ -72,6 +67,29 @@ export async function readPublications(
     tables.push(table)
   }
   return tables
+}
+
+/** What publications name, and what of it they publish. */
+export interface PublishedMembers {
+  readonly publications: readonly Publication[]
+  readonly entries: PublicationEntries
+  /** Whatever is named, and every partition below: not all of it can be published. */
+  readonly candidates: readonly CandidateTable[]
+  readonly members: readonly Member[]
+}
+
+/** Reads which tables publications have, and no more. @throws {WalwireError} `publication_missing` naming those that are. */
+export async function readMembers(
+  connection: Queryable,
+  names: readonly string[],
+  version: number,
+): Promise<PublishedMembers> {
+  const publications = await findPublications(connection, names)
+  const entries = new PublicationEntries(
+    parseMemberships(await queryRows(connection, membershipsSql(publications, version))),
+  )
+  const candidates = parseCandidates(await queryRows(connection, candidatesSql(publications, version)))
+  return { publications, entries, candidates, members: membersOf(publications, entries, candidates) }
 }
 
 function publishedTable(
@@ -107,11 +125,7 @@ function asColumn(attribute: AttributeFacts, replicaIdentity: string): Column {
   return { name, type, typeOid, typmod, key: replicaIdentity === 'f' || inIdentityIndex }
 }
 
-/** Finds publications by name. @throws {WalwireError} `publication_missing` naming those that are not there. */
-export async function findPublications(
-  connection: Queryable,
-  names: readonly string[],
-): Promise<readonly Publication[]> {
+async function findPublications(connection: Queryable, names: readonly string[]): Promise<readonly Publication[]> {
   const publications = parsePublications(await queryRows(connection, publicationsSql(names)))
   const missing = [...new Set(names)].filter((name) => !publications.some((publication) => publication.name === name))
   if (missing.length === 0) return publications
@@ -126,19 +140,23 @@ const hasFilters = 150_000
 
 function publicationsSql(names: readonly string[]): string {
   // As JSON for the one column that only PG18 has.
-  return `SELECT p.oid, p.pubname, p.puballtables, p.pubviaroot, p.pubupdate OR p.pubdelete, to_jsonb(p)->>'pubgencols'
+  return `SELECT p.oid, p.pubname, p.puballtables, p.pubviaroot, p.pubinsert, p.pubupdate, p.pubdelete, p.pubtruncate,
+      to_jsonb(p)->>'pubgencols'
     FROM pg_catalog.pg_publication p WHERE p.pubname IN (${names.map(quoteLiteral).join(', ') || 'NULL'}) ORDER BY p.pubname`
 }
 
 function parsePublications(rows: readonly TextRow[]): Publication[] {
-  return rows.map(([oid, name, allTables, viaRoot, changesRows, generated]) => ({
-    oid: Number(oid),
-    name: name ?? '',
-    allTables: allTables === 't',
-    viaRoot: viaRoot === 't',
-    changesRows: changesRows === 't',
-    generatedStored: generated === 's',
-  }))
+  return rows.map((row) => {
+    const [oid, name, allTables, viaRoot, ...rest] = row
+    return {
+      oid: Number(oid),
+      name: name ?? '',
+      allTables: allTables === 't',
+      viaRoot: viaRoot === 't',
+      publishes: publishedActions.filter((_, index) => rest[index] === 't'),
+      generatedStored: rest[publishedActions.length] === 's',
+    }
+  })
 }
 
 function oidList(oids: readonly number[]): string {
