@@ -54,7 +54,7 @@ return function sliceText(b, s, e) {
 }
 
 /** No engine has a limit for strings below this length, a little under 2^28. */
-const surelyShortEnough = 0x0fff_ffe7
+export const surelyShortEnough = 0x0fff_ffe7
 
 function withLengthLimit(slice: SliceText): SliceText {
   return (bytes, start, end) => {

@@ -25,17 +25,57 @@ export function toJsonLine(event: Event<Tables>): string {
   try {
     return lineOf(event)
   } catch (error) {
-    // the engine's own error of a string that would be too long, which says nothing of a table
-    if (!(error instanceof RangeError)) throw error
+    if (!isTooLong(error)) throw error
     const table = 'table' in event ? event.table : undefined
+    const column = largestColumn(event)
+    const of = column === undefined ? '' : `, most of it column ${column}`
     throw new WalwireError('value_too_long', {
       what: `${table === undefined ? 'an event' : `a row of ${table}`} could not be written as a line`,
-      why: 'as JSON it is longer than a JavaScript string can be',
+      why: `as JSON it is longer than a JavaScript string can be${of}`,
       hint: 'leave the columns with its largest values out of the publication',
       table,
+      column,
       lsn: formatLsn(event.lsn),
       cause: error,
     })
+  }
+}
+
+/** The engine's own errors of a string that would be too long say nothing of a table, nor do those of a value alone. */
+function isTooLong(error: unknown): boolean {
+  if (error instanceof WalwireError) return error.code === 'value_too_long'
+  return (
+    error instanceof RangeError || (error instanceof Error && 'code' in error && error.code === 'ERR_STRING_TOO_LONG')
+  )
+}
+
+/** The column with the longest text of an event whose line is too long. */
+function largestColumn(event: Event<Tables>): string | undefined {
+  if (!('relation' in event)) return undefined
+  const rows = ['new', 'old', 'key'].flatMap((name) => {
+    const row: unknown = Reflect.get(event, name)
+    return typeof row === 'object' && row !== null ? [row] : []
+  })
+  let largest: string | undefined
+  let length = 0
+  for (const { name, write } of tableOf(event.relation).columns) {
+    for (const row of rows) {
+      if (!Object.hasOwn(row, name)) continue
+      const written = lengthOf(() => write(Reflect.get(row, name)))
+      if (written <= length) continue
+      largest = name
+      length = written
+    }
+  }
+  return largest
+}
+
+function lengthOf(write: () => string): number {
+  try {
+    return write().length
+  } catch (error) {
+    if (isTooLong(error)) return Number.POSITIVE_INFINITY
+    throw error
   }
 }
 

@@ -1,3 +1,5 @@
+import { replaceEach } from './replace-each.ts'
+
 /** Whether an element cannot stand in an array's text as it is; `delimiter` is looked for besides. */
 const needsQuotes = /^$|^null$|[{}"\\\t\n\v\f\r ]/i
 
@@ -7,7 +9,7 @@ const needsQuotes = /^$|^null$|[{}"\\\t\n\v\f\r ]/i
  * @see https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO
  */
 export function quoteElement(text: string, delimiter: string): string {
-  return needsQuotes.test(text) || text.includes(delimiter) ? `"${text.replace(/["\\]/g, '\\$&')}"` : text
+  return needsQuotes.test(text) || text.includes(delimiter) ? `"${replaceEach(text, /["\\]/g, '\\$&')}"` : text
 }
 
 /** An array's text: nested lists as far down as `dimensions`, NULL, and what `writeElement` makes of everything else. */

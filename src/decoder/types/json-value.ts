@@ -1,5 +1,6 @@
 import { hexText } from './hex.ts'
 import { PgArray } from './pg-array.ts'
+import { replaceEach } from './replace-each.ts'
 
 /**
  * What may have to be escaped in a string: control characters, quote, backslash, halves of surrogate pairs, and the
@@ -18,7 +19,7 @@ export function jsonString(text: string): string {
  */
 function escapeSeparators(json: string): string {
   if (!json.includes('\u2028') && !json.includes('\u2029')) return json
-  return json.replaceAll('\u2028', '\\u2028').replaceAll('\u2029', '\\u2029')
+  return replaceEach(replaceEach(json, /\u2028/g, '\\u2028'), /\u2029/g, '\\u2029')
 }
 
 /**
@@ -51,7 +52,7 @@ export function jsonRawValue(value: unknown): string {
 
 /** JSON has no raw line breaks inside strings, so that every one stands between tokens, where a space serves as well. */
 function onOneLine(json: string): string {
-  return escapeSeparators(json.includes('\n') || json.includes('\r') ? json.replace(/[\r\n]/g, ' ') : json)
+  return escapeSeparators(json.includes('\n') || json.includes('\r') ? replaceEach(json, /[\r\n]/g, ' ') : json)
 }
 
 /**

@@ -1,5 +1,6 @@
-import { ProtocolError } from '../../protocol/messages/errors.ts'
+import { ProtocolError, WalwireError } from '../../protocol/messages/errors.ts'
 import type { Codec, ReadValue } from './codec.ts'
+import { replaceEach } from './replace-each.ts'
 
 /*
  * What the texts of arrays, composites, ranges and multiranges have in common: values that stand between brackets, apart
@@ -102,15 +103,27 @@ export function outside(cause: unknown, what: string, offset: number): unknown {
  *
  * @param what the value, for the error
  * @param offset where it stands in the value around it
+ * @throws {WalwireError} `value_too_long` when a string cannot hold it
  * @throws {ProtocolError} when it has none: no server sends U+0000 in a text, but bytes can say so
  */
 export function textOfSent(what: string, codec: Codec, value: unknown, offset: number): string {
   try {
     return codec.encodeText(value)
   } catch (cause) {
+    if (cause instanceof RangeError || (cause instanceof WalwireError && cause.code === 'value_too_long'))
+      throw tooLong(what, cause)
     const why = cause instanceof Error ? cause.message : String(cause)
     throw new ProtocolError('a binary value could not be read', `${what} has no text: ${why}`, offset)
   }
+}
+
+function tooLong(what: string, cause: Error): WalwireError {
+  return new WalwireError('value_too_long', {
+    what: 'a binary value could not be read as text',
+    why: `the text of ${what} is longer than a JavaScript string can be`,
+    hint: 'leave its column out of the publication',
+    cause,
+  })
 }
 
 const quotedInComposites = /^$|["\\(),\t\n\v\f\r ]/
@@ -118,10 +131,10 @@ const quotedInRanges = /^$|["\\()[\],\t\n\v\f\r ]/
 
 /** A field as the text of a composite has it. */
 export function quoteField(text: string): string {
-  return quotedInComposites.test(text) ? `"${text.replace(/["\\]/g, '$&$&')}"` : text
+  return quotedInComposites.test(text) ? `"${replaceEach(text, /["\\]/g, '$&$&')}"` : text
 }
 
 /** A bound as the text of a range has it. */
 export function quoteBound(text: string): string {
-  return quotedInRanges.test(text) ? `"${text.replace(/["\\]/g, '$&$&')}"` : text
+  return quotedInRanges.test(text) ? `"${replaceEach(text, /["\\]/g, '$&$&')}"` : text
 }
