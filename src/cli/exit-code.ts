@@ -30,6 +30,7 @@ export const lostCodes: ReadonlySet<ErrorCode> = new Set([
   'slot_invalidated',
   'slot_physical',
   'slot_plugin',
+  'slot_two_phase',
   'slot_database',
   'temporary_slot_lost',
   // a position that does not lie in what the slot can give

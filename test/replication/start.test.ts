@@ -37,6 +37,7 @@ const slot: SlotFacts = {
   conflicting: false,
   invalidationReason: undefined,
   synced: false,
+  twoPhase: false,
 }
 
 const position: Position = {
@@ -140,6 +141,7 @@ describe('a run that was cut off before its stream', () => {
   test.each<[ErrorCode, Partial<SlotFacts>]>([
     ['slot_physical', { type: 'physical', plugin: undefined, database: undefined }],
     ['slot_plugin', { plugin: 'wal2json' }],
+    ['slot_two_phase', { twoPhase: true }],
     ['slot_database', { database: 'bank' }],
   ])('never drops a slot that cannot be its own: %s', (code, found) => {
     expect(failure({ request: { start: fresh }, slot: found }).code).toBe(code)

@@ -50,6 +50,7 @@ export const errorCodes = {
   slot_taken: { retryable: true },
   slot_physical: { retryable: false },
   slot_plugin: { retryable: false },
+  slot_two_phase: { retryable: false },
   slot_database: { retryable: false },
   slot_synchronized: { retryable: false },
   slot_creation_timeout: { retryable: true },

@@ -12,7 +12,7 @@ export interface UsableSlot extends SlotFacts {
 /**
  * Checks that a slot is there and that the server will decode from it for this feed.
  *
- * @throws {WalwireError} `slot_lost`, `slot_physical`, `slot_plugin`, `slot_database`, `slot_invalidated`,
+ * @throws {WalwireError} `slot_lost`, `slot_physical`, `slot_plugin`, `slot_two_phase`, `slot_database`, `slot_invalidated`,
  * `slot_synchronized`, `slot_active` when it is still being made.
  */
 export function checkSlotUsable(name: string, slot: SlotFacts | undefined, server: ServerFacts): UsableSlot {
@@ -56,11 +56,14 @@ const invalidationAdvice: Readonly<Record<string, string>> = {
 /**
  * Checks that a slot in the way of a new one can be what an earlier run left: only then may it be dropped.
  *
- * @throws {WalwireError} `slot_physical`, `slot_plugin`, `slot_database`, `slot_synchronized`
+ * @throws {WalwireError} `slot_physical`, `slot_plugin`, `slot_two_phase`, `slot_database`, `slot_synchronized`
  */
 export function checkSlotIsLeftover(slot: SlotFacts, server: ServerFacts): void {
   checkSlotKind(slot, server)
 }
+
+/** 14 keeps the setting in the slot, and its pgoutput does not look at it. */
+const decodesPrepared = 150_000
 
 function checkSlotKind(slot: SlotFacts, server: ServerFacts): void {
   const parts = { what: `slot ${slot.name} cannot be used`, slot: slot.name }
@@ -76,6 +79,13 @@ function checkSlotKind(slot: SlotFacts, server: ServerFacts): void {
       ...parts,
       why: `its plugin is ${slot.plugin}, and walwire reads pgoutput`,
       hint: 'use another name',
+    })
+  }
+  if (slot.twoPhase && server.version >= decodesPrepared) {
+    throw new WalwireError('slot_two_phase', {
+      ...parts,
+      why: 'it was made with two_phase, so that the server sends prepared transactions before they are committed, which walwire does not read yet',
+      hint: 'use another name, or drop the slot and let walwire make its own; from 18 on ALTER_REPLICATION_SLOT … (TWO_PHASE false) takes it back',
     })
   }
   if (slot.database !== server.database) {

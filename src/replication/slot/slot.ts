@@ -25,6 +25,8 @@ export interface SlotFacts {
   readonly invalidationReason: string | undefined
   /** From 17 on: the slot is a copy of the primary's, and of no use until this standby is promoted. */
   readonly synced: boolean
+  /** It decodes prepared transactions where they are prepared, whatever a stream asks for. */
+  readonly twoPhase: boolean
 }
 
 /** Reads a slot of any kind and database; undefined where there is none of that name. */
@@ -34,7 +36,7 @@ export async function readSlot(connection: Queryable, name: string): Promise<Slo
     connection,
     `SELECT s->>'slot_name', s->>'slot_type', s->>'plugin', s->>'database', s->>'temporary', s->>'active_pid',
       s->>'restart_lsn', s->>'confirmed_flush_lsn', s->>'wal_status', s->>'conflicting', s->>'invalidation_reason',
-      s->>'synced'
+      s->>'synced', s->>'two_phase'
     FROM (SELECT to_jsonb(slots) AS s FROM pg_catalog.pg_replication_slots slots
       WHERE slot_name = ${quoteLiteral(name)}) found`,
   )
@@ -43,7 +45,7 @@ export async function readSlot(connection: Queryable, name: string): Promise<Slo
 
 function parseSlot(row: TextRow): SlotFacts {
   const [name, type, plugin, database, temporary, activePid, restartLsn, confirmedFlush] = row
-  const [walStatus, conflicting, invalidationReason, synced] = row.slice(8)
+  const [walStatus, conflicting, invalidationReason, synced, twoPhase] = row.slice(8)
   return {
     name: name ?? '',
     type: type === 'logical' ? 'logical' : 'physical',
@@ -57,6 +59,7 @@ function parseSlot(row: TextRow): SlotFacts {
     conflicting: conflicting === 'true',
     invalidationReason: invalidationReason ?? undefined,
     synced: synced === 'true',
+    twoPhase: twoPhase === 'true',
   }
 }
 

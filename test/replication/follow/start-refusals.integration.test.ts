@@ -165,6 +165,27 @@ describe.each(testVersions())('a feed does not start, on PostgreSQL %i,', (versi
     await other.write(`SELECT pg_drop_replication_slot('${source.slot}')`)
   })
 
+  test('over a slot that sends prepared transactions before their commit, from 15 on; 14 never does', async () => {
+    await using source = await Source.make(server, oneTable)
+    await source.write(`SELECT pg_create_logical_replication_slot('${source.slot}', 'pgoutput', false, true)`)
+    if (version >= 15) {
+      expect(await source.follow({ start: 'slot' }).failure()).toMatchObject({
+        code: 'slot_two_phase',
+        retryable: false,
+      })
+      return
+    }
+    const reader = source.follow({ start: 'slot' })
+    await source.write("BEGIN; INSERT INTO t VALUES (900); PREPARE TRANSACTION 'two_phase_slot'")
+    await source.write("COMMIT PREPARED 'two_phase_slot'")
+    expect(await reader.untilMark(await source.mark())).toMatchObject([
+      { kind: 'begin' },
+      { kind: 'relation' },
+      { kind: 'insert' },
+      { kind: 'commit' },
+    ])
+  })
+
   test('from a position of phase new over somebody else’s slot, and leaves that slot alone', async () => {
     await using source = await Source.make(server, oneTable)
     const reader = source.follow()

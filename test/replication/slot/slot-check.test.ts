@@ -16,6 +16,7 @@ const slot: SlotFacts = {
   conflicting: false,
   invalidationReason: undefined,
   synced: false,
+  twoPhase: false,
 }
 
 describe('the second look at a slot', () => {
