@@ -2,6 +2,7 @@ import type { Target } from './target.ts'
 import { answersTarget } from './targets/answers.ts'
 import { backendTarget } from './targets/backend.ts'
 import { connectionUriTarget } from './targets/connection-uri.ts'
+import { conversationTarget, frontendTarget } from './targets/frontend.ts'
 import { numericTarget } from './targets/numeric.ts'
 import { pgoutputTarget } from './targets/pgoutput.ts'
 import { pgpassTarget } from './targets/pgpass.ts'
@@ -16,6 +17,8 @@ export const allTargets: readonly Target[] = [
   pgoutputTarget,
   streamTarget,
   backendTarget,
+  frontendTarget,
+  conversationTarget,
   scramTarget,
   answersTarget,
   tupleTarget,

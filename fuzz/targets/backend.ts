@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { type BackendMessage, decodeBackend } from '../../src/protocol/messages/backend.ts'
+import { type BackendMessage, decodeBackend, encodeBackend } from '../../src/protocol/messages/backend.ts'
 import { WalwireError } from '../../src/protocol/messages/errors.ts'
 import { serverError } from '../../src/protocol/messages/server-error.ts'
 import { chunkings, readChunks } from '../chunks.ts'
@@ -40,6 +40,9 @@ function receive(chunks: readonly Uint8Array[]): Received {
     readChunks(chunks, (tag, bytes, start, end) => {
       const message = decodeBackend(tag, bytes, start, end)
       messages.push(message)
+      const again = encodeBackend(message)
+      const readAgain = decodeBackend(tag, again, 5, again.length)
+      demand(isDeepStrictEqual(readAgain, message), 'written and read again, a message is another')
       if (message.type === 'ErrorResponse') serverError('a command failed', message.fields, 'startup')
     })
   } catch (error) {

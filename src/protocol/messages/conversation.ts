@@ -52,7 +52,8 @@ export class Conversation {
     if (from === 'client') this.#client.push(chunk)
     else this.#server.push(chunk)
     for (;;) {
-      const message = this.#fromServer() ?? this.#fromClient()
+      // the client's first: what waited for the server's answer was sent before anything that follows the answer
+      const message = this.#fromClient() ?? this.#fromServer()
       if (message === undefined) return undefined
       yield message
     }
