@@ -1,7 +1,9 @@
 import { Connection, type OpenOptions } from '../protocol/connection/connection.ts'
 import type { ResolvedConnection } from '../protocol/connection/connection-options.ts'
 import { resolveConnection } from '../protocol/connection/resolve-connection.ts'
+import { within } from '../protocol/connection/within.ts'
 import type { WalwireError } from '../protocol/messages/errors.ts'
+import { errorFieldsOf } from '../protocol/messages/server-error.ts'
 import { checkSameServer } from './catalog/same-server.ts'
 import { asReplicationRefusal, checkServer, readServerFacts, type ServerFacts } from './catalog/server-facts.ts'
 import type { FollowSettings } from './follow-options.ts'
@@ -10,6 +12,10 @@ import type { FollowSettings } from './follow-options.ts'
 const uncheckedEncoding = 'SQL_ASCII'
 
 const cancelMs = 500
+/** How long to look for the reason of a loss. */
+const inquiryMs = 3_000
+/** A question that is not answered by then is taken to wait for something. */
+const busyMs = 100
 
 /**
  * One set of connections: one for replication, one ordinary for the catalog, and the snapshot's workers. When one of the
@@ -24,7 +30,14 @@ export class Connections {
   readonly #resolved: ResolvedConnection
   readonly #settings: FollowSettings
   readonly #workers = new Set<Connection>()
+  /** Looks for what the server did not say when it ended the replication connection, over the other one. */
+  #inquiry: (() => Promise<WalwireError | undefined>) | undefined
   #failure: WalwireError | undefined
+  #tellWhy: (why: WalwireError) => void = () => {}
+  /** Resolves with why the connections are gone, when that is known; see {@link inquireWith}. */
+  readonly lost = new Promise<WalwireError>((resolve) => {
+    this.#tellWhy = resolve
+  })
   #closing = false
 
   private constructor(
@@ -129,8 +142,24 @@ export class Connections {
   #watchReplication(): void {
     const { replication } = this
     void replication.ended.then((error) => {
-      if (replication === this.replication) this.abandon(error)
+      if (replication === this.replication) void this.#lose(error)
     })
+  }
+
+  /** Sets how to find out why the server ended the replication connection, where it said something. */
+  inquireWith(inquiry: () => Promise<WalwireError | undefined>): void {
+    this.#inquiry = inquiry
+  }
+
+  async #lose(error: WalwireError): Promise<void> {
+    const inquiry = errorFieldsOf(error) === undefined ? undefined : this.#inquiry
+    if (inquiry === undefined || this.#closing || this.#failure !== undefined) return this.abandon(error)
+    this.#failure = error
+    for (const worker of this.#workers) worker.destroy()
+    this.replication.destroy()
+    const found = await within(inquiry(), inquiryMs)
+    this.#tellWhy(found?.ok && found.value !== undefined ? found.value : error)
+    this.ordinary.destroy()
   }
 
   /**
@@ -159,9 +188,24 @@ export class Connections {
   abandon(error: WalwireError): void {
     if (this.#closing || this.#failure !== undefined) return
     this.#failure = error
+    this.#tellWhy(error)
     for (const worker of this.#workers) worker.destroy()
     this.replication.destroy()
     this.ordinary.destroy()
+  }
+
+  /**
+   * Has the ordinary connection free for the last questions, at the end: whatever is still asked over it is cancelled,
+   * since a backend that waits for a lock does not notice that nobody waits for it any more.
+   */
+  async freeOrdinary(ms: number): Promise<void> {
+    const deadline = performance.now() + ms
+    const probe = this.ordinary.query('SELECT 1')
+    while ((await within(probe, Math.min(busyMs, deadline - performance.now()))) === undefined) {
+      const remainingMs = Math.floor(deadline - performance.now())
+      if (remainingMs <= 0) return
+      await this.ordinary.cancel(AbortSignal.timeout(remainingMs)).catch(() => {})
+    }
   }
 }
 

@@ -1,7 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { within } from '../protocol/connection/within.ts'
+import type { WalwireError } from '../protocol/messages/errors.ts'
 import { formatLsn, type Lsn, parseLsn } from '../protocol/messages/lsn.ts'
 import { dropSlotCommand } from '../protocol/messages/replication-commands.ts'
+import { errorFieldsOf } from '../protocol/messages/server-error.ts'
 import type { Batch } from './batch.ts'
 import { KnownTypes } from './catalog/known-types.ts'
 import { readTimelineHistory } from './catalog/timeline-history.ts'
@@ -12,9 +14,11 @@ import type { FollowSettings } from './follow-options.ts'
 import type { Position } from './position.ts'
 import { readMembers, readPublications } from './publication/publication.ts'
 import { publicationNotes } from './publication/publication-notes.ts'
+import { isConnectionLoss } from './replication-error.ts'
 import { RunLock, slotTaken } from './slot/run-lock.ts'
 import { dropSlot, readSlot, type SlotFacts, slotActive } from './slot/slot.ts'
 import { type CreatedSlot, createSlot } from './slot/slot-creation.ts'
+import { readSlotFate } from './slot/slot-fate.ts'
 import type { MadeSlot } from './slot/slot-ownership.ts'
 import { Copying } from './snapshot/copying.ts'
 import { heldBefore } from './snapshot/held-tables.ts'
@@ -26,6 +30,12 @@ import type { ReplicationStream } from './stream/replication-stream.ts'
 /** A slot that is made anew waits this long for a walsender of an earlier run to let go of it; any, for that run itself. */
 const leftoverDeadlineMs = 5_000
 const lockRetryMs = 100
+/** A connection that the server ended with a last word closes until then; */
+const lastWordMs = 300
+/** and what is known of a loss is known until then. */
+const lossMs = 4_000
+/** SQLSTATEs with which a stream fails when its slot is gone, or was given up. */
+const slotStates = new Set(['42704', '55000'])
 /** What a primary has written it flushes within moments. */
 const flushTimeoutMs = 10_000
 /** A slot that is being made has until then to be given up, */
@@ -59,6 +69,7 @@ export class FeedTry implements Source {
     const { ordinary, server, hasUncheckedText } = connections
     const source = { ordinary, version: server.version, uncheckedText: hasUncheckedText }
     this.#types = new KnownTypes(settings, source, state.said)
+    connections.inquireWith(() => this.#readSlotFate())
   }
 
   /**
@@ -86,9 +97,27 @@ export class FeedTry implements Source {
     return this.#connections.bufferedBytes
   }
 
-  /** Why the connections are gone, if they are: what ended the first of them. */
-  get failure(): Connections['failure'] {
-    return this.#connections.failure
+  /**
+   * Why the try failed, where more is known than the error says: a query that failed because its connection is gone says
+   * less than why that went, and an end by the server less than what became of the slot.
+   */
+  async explain(error: unknown): Promise<unknown> {
+    // what fails at the end failed for that
+    if (this.#signal.aborted) return error
+    const { lost, failure } = this.#connections
+    if (isConnectionLoss(error)) {
+      const found = await within(lost, failure === undefined ? lastWordMs : lossMs)
+      return found?.ok ? found.value : error
+    }
+    if (!slotStates.has(errorFieldsOf(error)?.code ?? '')) return error
+    const found = await within(this.#readSlotFate(), lossMs)
+    return found?.ok ? (found.value ?? error) : error
+  }
+
+  async #readSlotFate(): Promise<WalwireError | undefined> {
+    const { slot, temporary } = this.#settings
+    const { ordinary, server } = this.#connections
+    return temporary || this.stream === undefined ? undefined : readSlotFate(ordinary, slot, server)
   }
 
   async next(): Promise<Batch | undefined> {
@@ -102,7 +131,9 @@ export class FeedTry implements Source {
     const workersClosed = connections.closeWorkers(begunMs + dropUntilMs - performance.now())
     if (this.#creation !== undefined) await within(this.#creation, begunMs + giveUpMs - performance.now())
     const pid = connections.replication.processId
+    const free = connections.freeOrdinary(begunMs + giveUpMs - performance.now())
     await this.#following?.leave(begunMs)
+    await free
     const { toDrop } = this.#state.ownership
     if (toDrop !== undefined) await this.#dropOwnSlot(toDrop, pid, begunMs + dropUntilMs)
     await workersClosed

@@ -1,5 +1,5 @@
 import { type ErrorCode, WalwireError } from '../protocol/messages/errors.ts'
-import { errorFieldsOf } from '../protocol/messages/server-error.ts'
+import { errorFieldsOf, isFatal } from '../protocol/messages/server-error.ts'
 
 interface Meaning {
   readonly sqlstate: string
@@ -62,6 +62,7 @@ const meanings: readonly Meaning[] = [
 /** Gives an error that came out of a replication command or a stream its own code, and the slot's name. */
 export function asReplicationError(error: unknown, slot: string): unknown {
   const fields = errorFieldsOf(error)
+  if (error instanceof WalwireError && error.code === 'cancelled' && fields !== undefined) return cancelled(error, slot)
   if (!(error instanceof WalwireError) || error.code !== 'server_error' || fields === undefined) return error
   const meaning = meanings.find(
     ({ sqlstate, routines }) =>
@@ -76,4 +77,25 @@ export function asReplicationError(error: unknown, slot: string): unknown {
     sqlstate: error.sqlstate,
     cause: error,
   })
+}
+
+/** What a feed cancels itself it answers for itself: this was somebody else. */
+function cancelled(cause: WalwireError, slot: string): WalwireError {
+  return new WalwireError('cancelled', {
+    what: `slot ${slot} was not followed any further`,
+    why: cause.why,
+    hint: 'somebody cancelled it (pg_cancel_backend, or a timeout of the server); begin again at the stored position',
+    retryable: true,
+    slot,
+    sqlstate: cause.sqlstate,
+    cause,
+  })
+}
+
+/** Without a connection there is no telling more; a FATAL is said before the connection closes, which may come unnoticed. */
+export function isConnectionLoss(error: unknown): error is WalwireError {
+  if (!(error instanceof WalwireError)) return false
+  const fields = errorFieldsOf(error)
+  const isLastWord = fields !== undefined && isFatal(fields)
+  return isLastWord || error.code === 'connection_closed' || error.code === 'connection_lost'
 }

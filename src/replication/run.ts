@@ -1,12 +1,11 @@
 import { within } from '../protocol/connection/within.ts'
 import { WalwireError } from '../protocol/messages/errors.ts'
-import { errorFieldsOf, isFatal } from '../protocol/messages/server-error.ts'
 import type { Batch } from './batch.ts'
 import { FeedState } from './feed-state.ts'
 import { FeedTry } from './feed-try.ts'
 import type { FollowSettings } from './follow-options.ts'
 import type { Position } from './position.ts'
-import { asReplicationError } from './replication-error.ts'
+import { asReplicationError, isConnectionLoss } from './replication-error.ts'
 import type { Copying } from './snapshot/copying.ts'
 import type { ReplicationStream } from './stream/replication-stream.ts'
 
@@ -59,7 +58,7 @@ export class Run {
       this.#try ??= await this.#begin()
       return await this.#try?.next()
     } catch (error) {
-      throw this.#explain(error)
+      throw await this.#explain(error)
     }
   }
 
@@ -76,12 +75,11 @@ export class Run {
     return undefined
   }
 
-  /** Why the run failed: a query that failed because its connection is gone says less than why that went. */
-  #explain(error: unknown): unknown {
+  async #explain(error: unknown): Promise<unknown> {
     const { slot } = this.#settings
-    const lost = isConnectionLoss(error) ? (this.#try?.failure ?? error) : undefined
-    if (lost !== undefined && this.state.ownership.temporary) return temporarySlotLost(lost, slot)
-    return asReplicationError(lost ?? error, slot)
+    const why = (await this.#try?.explain(error)) ?? error
+    if (this.state.ownership.temporary && isConnectionLoss(error)) return temporarySlotLost(why, slot)
+    return asReplicationError(why, slot)
   }
 
   /**
@@ -111,19 +109,11 @@ function ended(): WalwireError {
   })
 }
 
-/** Without a connection there is no telling more; a FATAL is said before the connection closes, which may come unnoticed. */
-function isConnectionLoss(error: unknown): error is WalwireError {
-  if (!(error instanceof WalwireError)) return false
-  const fields = errorFieldsOf(error)
-  const isLastWord = fields !== undefined && isFatal(fields)
-  return isLastWord || error.code === 'connection_closed' || error.code === 'connection_lost'
-}
-
 /** A new temporary slot would begin later: a gap that nobody sees. */
-function temporarySlotLost(cause: WalwireError, slot: string): WalwireError {
+function temporarySlotLost(cause: unknown, slot: string): WalwireError {
   return new WalwireError('temporary_slot_lost', {
     what: `the temporary slot ${slot} is lost`,
-    why: `it lived as long as its connection, which ended: ${cause.message}`,
+    why: `it lived as long as its connection, which ended: ${cause instanceof Error ? cause.message : String(cause)}`,
     hint: 'begin again with a snapshot; use a slot that is not temporary to continue after such a failure',
     slot,
     cause,

@@ -67,12 +67,13 @@ const startupMeanings: Readonly<Record<string, Meaning>> = {
   '08P01': {
     code: 'server_error',
     hint: 'connect to the server itself: a connection pooler in between does not pass replication or session settings on',
+    retryable: false,
   },
   '42704': { code: 'server_error', hint: 'walwire needs PostgreSQL 14 or newer' },
 }
 
 /** SQLSTATEs, or their first two characters, after which the same may work later. */
-const passing = new Set(['40', '53', '55P03'])
+const passing = new Set(['08', '40', '53', '55006', '55P03', '57P04', '58030'])
 
 /**
  * Turns an ErrorResponse into the error that a caller sees.

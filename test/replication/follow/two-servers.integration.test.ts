@@ -62,6 +62,7 @@ describe.each(testVersions())('connections that reach two servers, on PostgreSQL
     const { here, urls } = await sources()
     await using source = here
     const feed = await source.followChanges({ binary: true, connection: behindOneName(urls, [0, 0, 1, 1]) })
+    await feed.untilMark(await source.mark())
     // money has a binary form that is not exact
     await source.write('CREATE TABLE later (id int PRIMARY KEY, price money)', 'INSERT INTO later VALUES (1, 2)')
     expect(await feed.failure()).toMatchObject({ code: 'two_servers', retryable: true })
