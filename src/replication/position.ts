@@ -34,6 +34,8 @@ export interface PositionTables {
   readonly done?: string
   /** Those whose `snapshot-begin` was delivered, and whose `snapshot-end` was not. */
   readonly copying?: readonly UnfinishedTable[]
+  /** Those of copies that came to nothing and began again: what was delivered of them is void. Compact text as `done`. */
+  readonly held?: string
 }
 
 /**
@@ -191,9 +193,11 @@ function isOptions(value: unknown): boolean {
 
 function isTables(value: unknown): boolean {
   if (!isObject(value)) return false
-  const { done, copying } = value
-  const isText = done === undefined || (typeof done === 'string' && readCopiedTables(done) !== undefined)
-  return isText && (copying === undefined || (Array.isArray(copying) && copying.every(isUnfinishedTable)))
+  const { done, copying, held } = value
+  const areTexts = [done, held].every(
+    (text) => text === undefined || (typeof text === 'string' && readCopiedTables(text) !== undefined),
+  )
+  return areTexts && (copying === undefined || (Array.isArray(copying) && copying.every(isUnfinishedTable)))
 }
 
 function isUnfinishedTable(value: unknown): boolean {

@@ -1,5 +1,5 @@
 import type { Relation } from '../../decoder/relation.ts'
-import { readCopiedTables } from '../copied-tables.ts'
+import { CopiedTables, readCopiedTables } from '../copied-tables.ts'
 import type { Position } from '../position.ts'
 
 /**
@@ -40,6 +40,15 @@ export class HeldTables {
     return leaving
   }
 
+  /** As a position keeps it, so that another run knows: see copied-tables.ts. */
+  get text(): string {
+    const tables = new CopiedTables()
+    for (const { oid, schema, name } of this.#relations.values()) {
+      tables.add({ schema, name, members: [{ table: oid, membership: 0 }], at: undefined })
+    }
+    return tables.text
+  }
+
   /** The relation that was announced under a name, or that a stored position names. */
   get relations(): Iterable<Relation> {
     return this.#relations.values()
@@ -51,10 +60,11 @@ export class HeldTables {
  * run. Columns are not in a position.
  */
 export function heldBefore(start: Position | undefined): readonly Relation[] {
-  const done = readCopiedTables(start?.tables?.done ?? '') ?? []
+  const { done = '', held: before = '', copying = [] } = start?.tables ?? {}
+  const listed = [before, done].flatMap((text) => readCopiedTables(text) ?? [])
   const held = [
-    ...done.map(({ schema, name, members: [member] }) => ({ oid: member?.table ?? 0, schema, name })),
-    ...(start?.tables?.copying ?? []),
+    ...listed.map(({ schema, name, members: [member] }) => ({ oid: member?.table ?? 0, schema, name })),
+    ...copying,
   ]
   return held.map(({ oid, schema, name }) => {
     return { oid, schema, name, table: `${schema}.${name}`, replicaIdentity: 'default', columns: [] }

@@ -64,6 +64,8 @@ interface TableUnderCopy {
 export class Snapshot implements Source {
   readonly #parts: SnapshotParts
   readonly #done = new CopiedTables()
+  /** What was held when this snapshot began, in text: positions share it. */
+  readonly #heldBefore: string
   #copying: UnfinishedTable | undefined
   /** Events of copies that the feed ever delivered, or is about to. */
   #copied: number
@@ -80,6 +82,7 @@ export class Snapshot implements Source {
   constructor(parts: SnapshotParts) {
     this.#parts = parts
     this.#events = [...parts.left]
+    this.#heldBefore = parts.held.text
     this.#copied = parts.base.copied ?? 0
   }
 
@@ -211,10 +214,15 @@ export class Snapshot implements Source {
   #take(): Batch {
     const done = this.#done.text
     const copying = this.#copying
+    const held = this.#heldBefore
     const position: Position = {
       ...this.#parts.base,
       phase: 'snapshot',
-      tables: { ...(done === '' ? {} : { done }), ...(copying === undefined ? {} : { copying: [copying] }) },
+      tables: {
+        ...(done === '' ? {} : { done }),
+        ...(copying === undefined ? {} : { copying: [copying] }),
+        ...(held === '' ? {} : { held }),
+      },
       ...this.#count(),
     }
     return { events: this.#takeEvents(), position, atCommit: false }

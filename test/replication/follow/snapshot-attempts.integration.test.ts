@@ -226,6 +226,42 @@ describe.each(testVersions())('tables that change between two attempts at a snap
     await expectReplica(source, new Replica().apply(events).apply(copied), tables)
   })
 
+  test.each([
+    [
+      'in an earlier run',
+      async (source: Source) => {
+        const first = source.follow({ maxBatchRows: eventsOfATable, values: 'text' })
+        await untilDelivered(first, 'public.b')
+        await first.close()
+        const second = source.follow({ start: first.stored, maxBatchRows: eventsOfATable, values: 'text' })
+        await untilDelivered(second, 'public.a')
+        await second.close()
+        return { start: second.stored, events: [...first.events, ...second.events] }
+      },
+    ],
+    [
+      'in an earlier attempt of the same run',
+      async (source: Source) => {
+        const reader = source.follow({ maxBatchRows: eventsOfATable, values: 'text' })
+        await untilDelivered(reader, 'public.b')
+        await source.write('TRUNCATE c')
+        await reader.until('a once more', ({ events }) => tableEvents(events).includes('= public.a'))
+        await reader.close()
+        return { start: reader.stored, events: reader.events }
+      },
+    ],
+  ])(
+    'a table that was copied %s, and not again before it was dropped, is told of',
+    async (_when, stoppedAgainBehindA) => {
+      await using source = await Source.make(server, `${table('a')} ${table('b')} ${table('c')}`)
+      const { start, events } = await stoppedAgainBehindA(source)
+      await source.write('DROP TABLE b')
+      const copied = await source.follow({ start, values: 'text' }).untilCopied()
+      expect(tableEvents(copied)).toEqual(['- public.b dropped', '= public.a', '= public.c'])
+      await expectReplica(source, new Replica().apply(events).apply(copied), ['public.a', 'public.c'])
+    },
+  )
+
   test('a first run that came to nothing before anything was stored may have delivered all the same', async () => {
     await using source = await Source.make(server, `${table('a')} ${table('b')}`)
     const reader = source.follow({ maxBatchRows: eventsOfATable, ack: 'never' })
