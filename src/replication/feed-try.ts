@@ -266,7 +266,11 @@ export class FeedTry implements Source {
       signal: this.#signal,
       makeSlot: () => this.#makeSlot('export'),
       dropMadeSlot: () => this.#dropMadeSlot(),
-      basePosition: (consistentPoint) => streamPosition(position, consistentPoint),
+      basePosition: (consistentPoint) => {
+        // an attempt counts on from the one before it
+        const { copied = position.copied } = this.#state.progress.delivered ?? position
+        return streamPosition(copied === undefined ? position : { ...position, copied }, consistentPoint)
+      },
     })
     return this.#copying
   }

@@ -185,6 +185,9 @@ describe.each(testVersions())('tables that change between two attempts at a snap
     await source.writeTogether(migration)
     const copied = await reader.untilCopied()
     expect(tableEvents(copied.slice(before))).toEqual(told)
+    // of all attempts
+    const ofCopies = copied.filter(({ kind }) => kind.startsWith('snapshot'))
+    expect(reader.stored.copied).toBe(ofCopies.length)
     expect(logger.lines('warn').map(({ message }) => message)).toEqual([expect.stringContaining('begins again')])
 
     await source.write(given.rows ?? tables.map((name) => `INSERT INTO ${name} VALUES (99, 99)`).join('; '))
