@@ -24,6 +24,7 @@ const busyMs = 100
 export class Connections {
   /** Another one after {@link renewReplication}. */
   replication: Connection
+  /** On a standby a walsender too, though it only answers questions. */
   readonly ordinary: Connection
   /** What the server said of itself when the connections were opened. */
   readonly server: ServerFacts
@@ -79,7 +80,8 @@ export class Connections {
       })
       const server = await readServerFacts(replication)
       checkServer(server)
-      const ordinary = await open(undefined)
+      // which timeline a standby replays is told to walsenders alone, which take queries as well
+      const ordinary = await open(server.inRecovery ? 'database' : undefined)
       await checkSameServer(ordinary, replication)
       signal.throwIfAborted()
       return new Connections(settings, resolved, replication, ordinary, server)

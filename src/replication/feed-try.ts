@@ -6,6 +6,7 @@ import { dropSlotCommand } from '../protocol/messages/replication-commands.ts'
 import { errorFieldsOf } from '../protocol/messages/server-error.ts'
 import type { Batch } from './batch.ts'
 import { KnownTypes } from './catalog/known-types.ts'
+import { checkSameTimeline } from './catalog/server-facts.ts'
 import { readTimelineHistory } from './catalog/timeline-history.ts'
 import { waitForLsn } from './catalog/wait-for-lsn.ts'
 import { Connections } from './connections.ts'
@@ -122,7 +123,10 @@ export class FeedTry implements Source {
 
   async next(): Promise<Batch | undefined> {
     this.#batches ??= await this.#begin()
-    return this.#batches.next()
+    const batch = await this.#batches.next()
+    const { ordinary, server } = this.#connections
+    if (batch?.position.phase === 'stream' && server.inRecovery) await checkSameTimeline(ordinary, server)
+    return batch
   }
 
   /** Everything is closed when this resolves, within a second from when the end began, on the clock of `performance.now()`. */

@@ -7,7 +7,7 @@ import {
   type SystemIdentity,
 } from '../../protocol/messages/replication-commands.ts'
 import { errorFieldsOf } from '../../protocol/messages/server-error.ts'
-import { type CommandConnection, type Queryable, queryRows, type TextRow } from './queryable.ts'
+import { type CommandConnection, queryRows, type TextRow } from './queryable.ts'
 
 /** What a feed must know of the server before it decides anything. */
 export interface ServerFacts {
@@ -120,17 +120,25 @@ export function checkServer(server: ServerFacts): void {
 }
 
 /**
- * A walsender lives on when its standby is promoted. The positions of a run would name the old timeline for what is on
- * the new one, so the run ends before it delivers any.
+ * A walsender of a standby lives on when that is promoted, and when that follows its primary to another timeline. The
+ * positions of a run would name the old timeline for what is on the new one, and be refused later, so the run ends
+ * before it delivers any. How far the standby has come is asked after the batch was read, so nothing of the batch is past that.
  *
- * @throws {WalwireError} `standby_promoted`
+ * @param connection one with `replication=database`: a standby says which timeline it replays to nobody else
+ * @throws {WalwireError} `standby_promoted`, `timeline_changed`
+ * @see PG18: src/backend/replication/walsender.c GetStandbyFlushRecPtr
  */
-export async function checkStillStandby(ordinary: Queryable): Promise<void> {
-  const [[inRecovery] = []] = await queryRows(ordinary, 'SELECT pg_catalog.pg_is_in_recovery()')
-  if (inRecovery === 't') return
-  throw new WalwireError('standby_promoted', {
+export async function checkSameTimeline(connection: CommandConnection, { timeline }: ServerFacts): Promise<void> {
+  const [identity] = await connection.query(identifySystemCommand)
+  const now = readIdentifySystem(identity).timeline
+  const [[inRecovery] = []] = await queryRows(connection, 'SELECT pg_catalog.pg_is_in_recovery()')
+  if (now === timeline && inRecovery === 't') return
+  throw new WalwireError(inRecovery === 't' ? 'timeline_changed' : 'standby_promoted', {
     what: 'the feed cannot go on as it began',
-    why: 'the server was a standby and was promoted, and positions must name its new timeline',
+    why:
+      inRecovery === 't'
+        ? `the standby went over from timeline ${timeline} to ${now} with its primary, and positions must name the new one`
+        : 'the server was a standby and was promoted, and positions must name its new timeline',
     hint: 'begin again at the stored position',
   })
 }

@@ -2,7 +2,6 @@ import { formatLsn, type Lsn, parseLsn } from '../../protocol/messages/lsn.ts'
 import { startReplicationCommand } from '../../protocol/messages/replication-commands.ts'
 import type { Batch } from '../batch.ts'
 import type { KnownTypes } from '../catalog/known-types.ts'
-import { checkStillStandby } from '../catalog/server-facts.ts'
 import type { Connections } from '../connections.ts'
 import type { FeedState } from '../feed-state.ts'
 import type { FollowSettings } from '../follow-options.ts'
@@ -44,11 +43,9 @@ export class Following implements Source {
   }
 
   async next(): Promise<Batch | undefined> {
-    const { settings, base, from, connections } = this.#parts
+    const { settings, base, from } = this.#parts
     this.#stream ??= await this.#begin(base, from, settings.binary && (await this.#isExactInBinary()))
-    const batch = await this.#take(this.#stream)
-    if (batch !== undefined && connections.server.inRecovery) await checkStillStandby(connections.ordinary)
-    return batch
+    return this.#take(this.#stream)
   }
 
   async end(): Promise<void> {
