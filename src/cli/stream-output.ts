@@ -13,7 +13,6 @@ export class ReaderGone extends Error {
 export class StreamOutput implements Output {
   readonly path = undefined
   readonly length = 0
-  unsynced = 0
   readonly #stream: Writable
 
   constructor(stream: Writable) {
@@ -23,15 +22,10 @@ export class StreamOutput implements Output {
   }
 
   async write(lines: Iterable<string>): Promise<void> {
-    for (const chunk of chunks(lines)) {
-      await this.#write(chunk)
-      this.unsynced += chunk.length
-    }
+    for (const chunk of chunks(lines)) await this.#write(chunk)
   }
 
-  async sync(): Promise<void> {
-    this.unsynced = 0
-  }
+  async sync(): Promise<void> {}
 
   async close(): Promise<void> {}
 

@@ -1,60 +1,88 @@
+import { within } from '../protocol/connection/within.ts'
 import type { Batch } from '../replication/batch.ts'
 import type { Feed } from '../replication/feed.ts'
-import { type CommitPolicy, commitDelayMs } from './commit-policy.ts'
+import type { Position } from '../replication/position.ts'
+import type { CommitPolicy } from './commit-policy.ts'
+import { Commits } from './commits.ts'
 
-/** Where batches go: the part of Delivery that the loop uses. */
+/** Where batches go: the part of a destination that the loop uses. */
 export interface BatchSink {
-  readonly uncommittedBytes: number
-  readonly isUncommitted: boolean
   write(batch: Batch): Promise<void>
-  commit(): Promise<void>
+  commit(position: Position): Promise<void>
+}
+
+/** How a {@link pump} goes about it. */
+export interface PumpOptions {
+  readonly policy: CommitPolicy
+  /** Each batch is committed before the next is asked for: for a feed that ends by itself. */
+  readonly eachBatch: boolean
+  /** What is in hand is written and committed, and then it ends. */
+  readonly stop: AbortSignal
+  /** After a failure, how long what is still pending is waited for. */
+  readonly settleMs: number
+  readonly now?: (() => number) | undefined
 }
 
 /** What ended a run. */
 export type PumpEnd = 'feed-ended' | 'stopped'
 
+/** A failure, after which a call is still pending: the sink cannot be used again. */
+export class SinkStuck extends Error {
+  override readonly name = 'SinkStuck'
+}
+
 /**
- * Takes batches from a feed and delivers them, until the feed ends or `stop` is aborted. Batches are written as they
- * come and committed in groups: the next one is asked for while the ones before still wait.
+ * Takes batches from a feed, writes them as they come, and commits them in groups, until the feed ends or `stop` is
+ * aborted. Reading and writing go on while a commit is pending, and a position is acknowledged when its commit has
+ * resolved.
  *
- * The batch of phase `new` is committed before the next is asked for, since asking makes the slot: a run that was
- * killed in between must find the checkpoint that says whose slot it is.
+ * Some batches are committed before the next is asked for: one of phase `new`, since asking makes the slot, and a run
+ * that was killed in between must find it stored whose slot that is; and each batch of a feed that ends by itself, since
+ * nobody knows which is the last, and after that there is no feed that could tell the server what is durable.
  *
- * Nothing is committed once the feed has ended or failed: it has dropped a slot of which nothing was acknowledged, and a
- * checkpoint made after that would look for it. What was written and not committed comes again.
+ * No commit begins once the feed has ended or failed: it may have dropped a slot of which nothing was acknowledged. What
+ * was written and not committed comes again.
+ *
+ * @throws what the feed or the sink failed with; {@link SinkStuck}, with that as its cause
  */
-export async function pump(
-  feed: Feed,
-  sink: BatchSink,
-  options: { policy: CommitPolicy; stop: AbortSignal; now?: () => number; onBatch?: (batch: Batch) => void },
-): Promise<PumpEnd> {
-  const { policy, stop, now = () => performance.now(), onBatch } = options
+export async function pump(feed: Feed, sink: BatchSink, options: PumpOptions): Promise<PumpEnd> {
+  const { policy, eachBatch, stop, settleMs, now = () => performance.now() } = options
+  const commits = new Commits({
+    policy,
+    now,
+    commit: async (position) => {
+      await sink.commit(position)
+      feed.ack(position)
+    },
+  })
   const batches = feed[Symbol.asyncIterator]()
   let next: Promise<IteratorResult<Batch, undefined>> | undefined
-  let committedAt = Number.NEGATIVE_INFINITY
-  const commit = async () => {
-    await sink.commit()
-    committedAt = now()
-  }
-  const delayMs = () => commitDelayMs(policy, { bytes: sink.uncommittedBytes, sinceCommitMs: now() - committedAt })
+  let writing: Promise<void> | undefined
   try {
     while (!stop.aborted) {
-      next ??= batches.next()
-      const outcome = await firstOf(next, stop, sink.isUncommitted ? delayMs() : undefined)
+      next = batches.next()
+      const outcome = await orInterrupted(next, commits.failed, stop)
       if (outcome === 'stopped') break
-      if (outcome === 'waited') {
-        await commit()
-        continue
-      }
       next = undefined
-      if (outcome.done === true) return 'feed-ended'
-      const batch = outcome.value
-      onBatch?.(batch)
-      await sink.write(batch)
-      if (batch.position.phase === 'new' || delayMs() === 0) await commit()
+      if (outcome.done === true) {
+        await commits.settle()
+        commits.failed.throwIfAborted()
+        return 'feed-ended'
+      }
+      const { events, position } = outcome.value
+      if (events.length > 0) {
+        writing = sink.write(outcome.value)
+        await orInterrupted(writing, commits.failed)
+        writing = undefined
+      }
+      commits.wrote(position, events.length)
+      if (eachBatch || position.phase === 'new') await commits.flush()
     }
-    await commit()
+    await commits.flush()
     return 'stopped'
+  } catch (error) {
+    const settled = await within(Promise.allSettled([writing, commits.settle()]), settleMs)
+    throw settled === undefined ? new SinkStuck('a call is still pending', { cause: error }) : error
   } finally {
     // a pull that is still open ends with the feed; nobody waits for what it gives
     next?.catch(() => {})
@@ -62,23 +90,30 @@ export async function pump(
   }
 }
 
-/** The next batch, or whatever comes before it. Not Promise.race: that would pile up reactions on what never settles. */
-function firstOf<Value>(
-  next: Promise<Value>,
-  stop: AbortSignal,
-  delayMs: number | undefined,
-): Promise<Value | 'stopped' | 'waited'> {
+function orInterrupted<Value>(work: Promise<Value>, failed: AbortSignal): Promise<Value>
+function orInterrupted<Value>(work: Promise<Value>, failed: AbortSignal, stop: AbortSignal): Promise<Value | 'stopped'>
+/**
+ * What comes of the work, or whatever comes before it: a failed commit, whose error is thrown, or the end. Not
+ * Promise.race: that would pile up reactions on what never settles.
+ */
+function orInterrupted<Value>(
+  work: Promise<Value>,
+  failed: AbortSignal,
+  stop?: AbortSignal,
+): Promise<Value | 'stopped'> {
   return new Promise((resolve, reject) => {
-    const onStop = () => settle(() => resolve('stopped'))
-    const timer = delayMs === undefined ? undefined : setTimeout(() => settle(() => resolve('waited')), delayMs)
     const settle = (how: () => void) => {
-      clearTimeout(timer)
-      stop.removeEventListener('abort', onStop)
+      failed.removeEventListener('abort', onFailure)
+      stop?.removeEventListener('abort', onStop)
       how()
     }
-    if (stop.aborted) onStop()
-    else stop.addEventListener('abort', onStop)
-    next.then(
+    const onFailure = () => settle(() => reject(failed.reason))
+    const onStop = () => settle(() => resolve('stopped'))
+    failed.addEventListener('abort', onFailure)
+    stop?.addEventListener('abort', onStop)
+    if (failed.aborted) onFailure()
+    else if (stop?.aborted) onStop()
+    work.then(
       (value) => settle(() => resolve(value)),
       (error: unknown) => settle(() => reject(error)),
     )

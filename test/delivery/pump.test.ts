@@ -1,33 +1,33 @@
 import { describe, expect, test } from 'vitest'
-import { boundedCommitPolicy, type CommitPolicy } from '../../src/delivery/commit-policy.ts'
-import { type BatchSink, pump } from '../../src/delivery/pump.ts'
+import type { CommitPolicy } from '../../src/delivery/commit-policy.ts'
+import { type BatchSink, type PumpOptions, pump as pumpWith } from '../../src/delivery/pump.ts'
 import type { Batch } from '../../src/replication/batch.ts'
+import type { Feed } from '../../src/replication/feed.ts'
+import type { Position } from '../../src/replication/position.ts'
 import { batchOf, nameOf, positionAt, scriptedFeed } from './scripted-feed.ts'
 
 /** Writes down what happens, in its order. */
 class RecordingSink implements BatchSink {
   readonly log: string[] = []
-  uncommittedBytes = 0
-  isUncommitted = false
   onWrite = async () => {}
+  onCommit = async () => {}
 
   async write(batch: Batch): Promise<void> {
     await this.onWrite()
     this.log.push(`write ${batch.events.map(nameOf).join(' ')}`)
-    this.uncommittedBytes += batch.events.length
-    this.isUncommitted = true
   }
 
-  async commit(): Promise<void> {
-    if (!this.isUncommitted) return
-    this.log.push('commit')
-    this.uncommittedBytes = 0
-    this.isUncommitted = false
+  async commit({ lsn }: Position): Promise<void> {
+    this.log.push(`commit ${lsn.slice(2)}`)
+    await this.onCommit()
   }
 }
 
+const pump = (feed: Feed, sink: BatchSink, options: Pick<PumpOptions, 'policy' | 'stop'> & Partial<PumpOptions>) =>
+  pumpWith(feed, sink, { eachBatch: false, settleMs: 1000, ...options })
+
 const never = new AbortController().signal
-const patient: CommitPolicy = { intervalMs: 60_000, maxBytes: 1000 }
+const patient: CommitPolicy = { intervalMs: 60_000, maxEvents: 1000 }
 const forEver = () => new Promise<never>(() => {})
 
 describe('grouping', () => {
@@ -48,7 +48,16 @@ describe('grouping', () => {
     }
     const feed = scriptedFeed(script(), () => {})
     await pump(feed, sink, { policy: patient, stop: stop.signal, now: () => clock })
-    expect(sink.log).toEqual(['write a', 'commit', 'write b', 'write c', 'write d', 'commit', 'write e', 'commit'])
+    expect(sink.log).toEqual([
+      'write a',
+      'commit 1',
+      'write b',
+      'write c',
+      'write d',
+      'commit 4',
+      'write e',
+      'commit 5',
+    ])
   })
 
   test('much is committed whatever the time', async () => {
@@ -66,9 +75,9 @@ describe('grouping', () => {
     await pump(
       scriptedFeed(script(), () => {}),
       sink,
-      { policy: { intervalMs: 60_000, maxBytes: 3 }, stop: stop.signal, now: () => 0 },
+      { policy: { intervalMs: 60_000, maxEvents: 3 }, stop: stop.signal, now: () => 0 },
     )
-    expect(sink.log).toEqual(['write a', 'commit', 'write b c', 'write d', 'commit', 'write e', 'commit'])
+    expect(sink.log).toEqual(['write a', 'commit 1', 'write b c', 'write d', 'commit 3', 'write e', 'commit 4'])
   })
 
   test('what waits is committed although nothing more comes', async () => {
@@ -80,19 +89,16 @@ describe('grouping', () => {
       await forEver()
       return undefined
     }
-    const commit = sink.commit.bind(sink)
-    sink.commit = async () => {
-      const waited = sink.uncommittedBytes > 0 && sink.log.at(-1) === 'write b'
-      await commit()
-      if (waited) stop.abort()
+    sink.onCommit = async () => {
+      if (sink.log.at(-1) === 'commit 2') stop.abort()
     }
-    const policy = { intervalMs: 5, maxBytes: 1000 }
+    const policy = { intervalMs: 5, maxEvents: 1000 }
     await pump(
       scriptedFeed(script(), () => {}),
       sink,
       { policy, stop: stop.signal },
     )
-    expect(sink.log.at(-1)).toBe('commit')
+    expect(sink.log).toEqual(['write a', 'commit 1', 'write b', 'commit 2'])
   })
 
   test('a feed that ends by itself finds everything committed before it is asked for the next batch', async () => {
@@ -105,8 +111,8 @@ describe('grouping', () => {
       return undefined
     }
     const feed = scriptedFeed(script(), () => {})
-    expect(await pump(feed, sink, { policy: boundedCommitPolicy, stop: never })).toBe('feed-ended')
-    expect(sink.log).toEqual(['write a', 'commit', 'asked', 'write b', 'commit', 'asked'])
+    expect(await pump(feed, sink, { policy: patient, eachBatch: true, stop: never })).toBe('feed-ended')
+    expect(sink.log).toEqual(['write a', 'commit 1', 'asked', 'write b', 'commit 2', 'asked'])
   })
 
   test('the batch of phase new is committed before the pull that makes the slot, whatever the policy', async () => {
@@ -119,7 +125,82 @@ describe('grouping', () => {
     }
     const feed = scriptedFeed(script(), () => {})
     await pump(feed, sink, { policy: patient, stop: never, now: () => 0 })
-    expect(sink.log).toEqual(['write earlier', 'commit', 'write ', 'commit', 'the slot is made'])
+    expect(sink.log).toEqual(['write earlier', 'commit 0', 'commit 0', 'the slot is made'])
+  })
+})
+
+describe('while a commit is pending', () => {
+  /** A sink whose commits wait until they are let go. */
+  function holding() {
+    const sink = new RecordingSink()
+    const held: (() => void)[] = []
+    sink.onCommit = () => new Promise((done) => held.push(done))
+    return { sink, letGo: () => held.splice(0).map((done) => done()) }
+  }
+
+  test('reading and writing go on, and what was written meanwhile is acknowledged by the next commit', async () => {
+    const { sink, letGo } = holding()
+    const stop = new AbortController()
+    const acked: string[] = []
+    async function* script(): AsyncGenerator<Batch, undefined> {
+      for (const [index, name] of ['a', 'b', 'c', 'd'].entries()) yield batchOf(positionAt(index + 1), name)
+      expect(acked).toEqual([])
+      letGo()
+      stop.abort()
+      await forEver()
+      return undefined
+    }
+    sink.onCommit = ((hold) => async () => {
+      await (stop.signal.aborted ? undefined : hold())
+    })(sink.onCommit)
+    const feed = scriptedFeed(script(), ({ lsn }) => acked.push(lsn))
+    await pump(feed, sink, { policy: { intervalMs: 0, maxEvents: 1 }, stop: stop.signal })
+    expect(sink.log).toEqual(['write a', 'commit 1', 'write b', 'write c', 'write d', 'commit 4'])
+    expect(acked).toEqual(['0/1', '0/4'])
+  })
+
+  test('a failure of it ends the pull that waits', async () => {
+    const sink = new RecordingSink()
+    sink.onCommit = async () => {
+      throw new Error('disk full')
+    }
+    async function* script(): AsyncGenerator<Batch, undefined> {
+      yield batchOf(positionAt(1), 'a')
+      await forEver()
+      return undefined
+    }
+    const feed = scriptedFeed(script(), () => {})
+    await expect(pump(feed, sink, { policy: patient, stop: never })).rejects.toThrow('disk full')
+  })
+
+  test('a failure of it ends a write that waits for it; where that stays, the sink is stuck', async () => {
+    const sink = new RecordingSink()
+    sink.onCommit = async () => {
+      await new Promise(setImmediate)
+      throw new Error('disk full')
+    }
+    sink.onWrite = async () => (sink.log.length === 0 ? undefined : await forEver())
+    async function* script(): AsyncGenerator<Batch, undefined> {
+      yield batchOf(positionAt(1), 'a')
+      yield batchOf(positionAt(2), 'b')
+      return undefined
+    }
+    const feed = scriptedFeed(script(), () => {})
+    const failure = expect.objectContaining({ name: 'SinkStuck', cause: new Error('disk full') })
+    await expect(pump(feed, sink, { policy: patient, stop: never, settleMs: 5 })).rejects.toThrow(failure)
+  })
+
+  test('a feed that fails waits for it, and it is acknowledged', async () => {
+    const sink = new RecordingSink()
+    sink.onCommit = () => new Promise((done) => setTimeout(done, 5))
+    const acked: string[] = []
+    async function* script(): AsyncGenerator<Batch, undefined> {
+      yield batchOf(positionAt(1), 'a')
+      throw new Error('connection lost')
+    }
+    const feed = scriptedFeed(script(), ({ lsn }) => acked.push(lsn))
+    await expect(pump(feed, sink, { policy: patient, stop: never })).rejects.toThrow('connection lost')
+    expect(acked).toEqual(['0/1'])
   })
 })
 
@@ -136,7 +217,7 @@ describe('the end', () => {
     }
     const feed = scriptedFeed(script(), () => {})
     expect(await pump(feed, sink, { policy: patient, stop: stop.signal, now: () => 0 })).toBe('stopped')
-    expect(sink.log).toEqual(['write a', 'commit', 'write b', 'commit'])
+    expect(sink.log).toEqual(['write a', 'commit 1', 'write b', 'commit 2'])
   })
 
   test('a signal while a batch is written: that batch is finished, committed, and the last', async () => {
@@ -150,7 +231,7 @@ describe('the end', () => {
     }
     const feed = scriptedFeed(script(), () => {})
     expect(await pump(feed, sink, { policy: patient, stop: stop.signal })).toBe('stopped')
-    expect(sink.log).toEqual(['write a', 'commit'])
+    expect(sink.log).toEqual(['write a', 'commit 1'])
   })
 
   test('a feed that fails: its error, and no commit after it', async () => {
@@ -163,7 +244,7 @@ describe('the end', () => {
     const feed = scriptedFeed(script(), () => {})
     const pumping = pump(feed, sink, { policy: patient, stop: never, now: () => 0 })
     await expect(pumping).rejects.toThrow('connection lost')
-    expect(sink.log).toEqual(['write a', 'commit', 'write b'])
+    expect(sink.log).toEqual(['write a', 'commit 1', 'write b'])
   })
 
   test('an output that fails: its error, and the feed is not asked again', async () => {

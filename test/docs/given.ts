@@ -58,6 +58,20 @@ export const givens: Readonly<Record<string, Given>> = {
       })
     },
   },
+  nothing: {
+    module: 'nothing',
+    text: 'export {}\n',
+    prelude: "import './nothing.js'",
+    async meanwhile(sql) {
+      await sql`INSERT INTO orders (customer, total) VALUES ('Kim', 1.50)`
+      const [written] = await sql`SELECT pg_current_wal_flush_lsn() AS lsn`
+      await waitUntil('the slot to follow what was written', async () => {
+        const followed =
+          await sql`SELECT 1 FROM pg_replication_slots WHERE confirmed_flush_lsn >= ${written?.lsn}::pg_lsn`
+        return followed.length > 0
+      })
+    },
+  },
 }
 
 /** What there is before the first block of a document; a document that makes its own tables begins with nothing. */

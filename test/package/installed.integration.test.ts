@@ -37,6 +37,7 @@ describe.each(testNodes())('Node $name', ({ bin }) => {
       decoder: { PgoutputDecoder: 'function' },
       protocol: { Connection: 'function' },
       replication: { follow: 'function' },
+      delivery: { deliver: 'function', fileDestination: 'function' },
     })
     expect(await exports('entries.cjs')).toEqual(imported)
   })
@@ -103,7 +104,7 @@ describe('who has walwire and pg-protocol and nothing else', () => {
     const loaded = result.map(({ url }) => url).filter((url) => url.includes('/node_modules/'))
     expect(loaded.map((url) => fileURLToPath(url))).toContain(installed.command)
     expect(loaded.length).toBeLessThan(15)
-    const tooMuch = /pg-protocol|dist\/(decoder|replication|cli\/(follow|demo|pretty|files|embedded))\//
+    const tooMuch = /pg-protocol|dist\/(decoder|replication|delivery|cli\/(follow|demo|pretty|files|embedded))\//
     expect(loaded.filter((url) => tooMuch.test(url))).toEqual([])
   })
 })

@@ -1,8 +1,9 @@
 import { defaultCommitPolicy } from '../../delivery/commit-policy.ts'
-import { Delivery } from '../../delivery/file/delivery.ts'
 import type { Output } from '../../delivery/file/output.ts'
 import { pump } from '../../delivery/pump.ts'
+import type { Batch } from '../../replication/batch.ts'
 import { follow } from '../../replication/follow.ts'
+import type { Position } from '../../replication/position.ts'
 import { CommandError } from '../command-error.ts'
 import { plainDiagnostics, writeToStderr } from '../diagnostics.ts'
 import { inServerWords } from '../embedded/boot-embedded.ts'
@@ -65,7 +66,7 @@ async function demo(parsed: DemoArguments, binaries: InstalledBinaries, stop: Ab
 }
 
 async function runShop(shop: ShopServer, parsed: DemoArguments, stop: AbortSignal, output: Output): Promise<void> {
-  const shown = presentation({ format: 'pretty' }, output)
+  const shown = presentation({ format: 'pretty' }, output.path)
   const { logger } = plainDiagnostics('warn', (text) => {
     shown.makeRoom()
     writeToStderr(text)
@@ -82,7 +83,7 @@ async function runShop(shop: ShopServer, parsed: DemoArguments, stop: AbortSigna
           onRefusal: (error) => logger.warn({ error }, 'a transaction of the shop was refused'),
         })
   try {
-    const summary = await followShop(shop, shown, closing, {
+    const summary = await followShop(shop, shown, output, closing, {
       logger,
       onCopied: () => writer && (writer.kind = 'upheaval'),
     })
@@ -97,7 +98,8 @@ async function runShop(shop: ShopServer, parsed: DemoArguments, stop: AbortSigna
 /** @returns what there is to say about it at the end */
 async function followShop(
   shop: ShopServer,
-  { toLines, output }: Presentation,
+  { toLines, onto }: Presentation,
+  lines: Output,
   stop: AbortSignal,
   { logger, onCopied }: { logger: ReturnType<typeof plainDiagnostics>['logger']; onCopied: () => void },
 ): Promise<string[]> {
@@ -109,16 +111,21 @@ async function followShop(
     values: 'text',
     logger,
   })
-  const delivery = new Delivery({ output, toLines, ack: (position) => feed.ack(position), checkpoint: undefined })
+  const output = onto(lines)
   try {
-    await pump(feed, delivery, {
-      policy: defaultCommitPolicy,
-      stop,
-      onBatch(batch) {
+    const sink = {
+      async write(batch: Batch) {
         tally.add(batch)
         if (batch.position.phase === 'stream') onCopied()
+        await output.write(toLines(batch))
       },
-    })
+      async commit(position: Position) {
+        // which may have moved on without a batch
+        tally.add({ events: [], position, atCommit: true })
+        await output.sync()
+      },
+    }
+    await pump(feed, sink, { policy: defaultCommitPolicy, eachBatch: false, stop, settleMs: 0 })
     return tally.lines(feed.status())
   } finally {
     await output.close()

@@ -9,6 +9,7 @@ const words: readonly (readonly [RegExp, string])[] = [
   [/begin again at the stored position/g, 'run the same command again'],
   [/(begin|start)(?: over)? without a position/g, '$1 without the checkpoint and its output'],
   [/start (\w+) without a position/g, 'use $1 without the checkpoint and its output'],
+  [/^the delivery was stopped\b/g, 'walwire was stopped'],
   [/\bdeliver again\b/g, 'run the same command again'],
   [/the start (\S+) contradicts the checkpoint/g, '--start $1 contradicts the checkpoint'],
   [/(?<=without |with |leave out )(?:a|the) start\b/g, '--start'],

@@ -1,6 +1,5 @@
 import { resolve } from 'node:path'
-import { temporaryPath } from '../../delivery/file/checkpoint.ts'
-import { lockPath } from '../../delivery/file/checkpoint-lock.ts'
+import { besides } from '../../delivery/file/file-destination.ts'
 import { formatLsn, parseLsn } from '../../protocol/messages/lsn.ts'
 import { oneOf, readSeconds, readUrl, type SortedArguments, sortArguments, usageError } from '../arguments.ts'
 import { type LogLevel, logLevels } from '../diagnostics.ts'
@@ -159,7 +158,7 @@ function refuseContradictions(parsed: FollowArguments, given: SortedArguments): 
   if (checkpoint !== undefined && checkpoint === output) {
     throw usageError('--checkpoint and --output name the same file', 'each needs its own', 'give two paths')
   }
-  if (checkpoint !== undefined && (output === temporaryPath(checkpoint) || output === lockPath(checkpoint))) {
+  if (checkpoint !== undefined && output !== undefined && besides(checkpoint).includes(output)) {
     throw usageError(
       `--output cannot be ${output}`,
       'the checkpoint has a file of that name beside itself while it is written or used',

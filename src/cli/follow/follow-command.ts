@@ -1,15 +1,9 @@
-import { boundedCommitPolicy, defaultCommitPolicy } from '../../delivery/commit-policy.ts'
-import { loadCheckpoint } from '../../delivery/file/checkpoint.ts'
-import { lockCheckpoint } from '../../delivery/file/checkpoint-lock.ts'
-import { Delivery, type KeptCheckpoint } from '../../delivery/file/delivery.ts'
+import { deliver, deliveredFeed } from '../../delivery/deliver.ts'
+import type { Destination } from '../../delivery/destination.ts'
 import { nodeDisk } from '../../delivery/file/disk.ts'
 import { FileOutput } from '../../delivery/file/file-output.ts'
-import type { Output } from '../../delivery/file/output.ts'
-import { type Resumption, resume } from '../../delivery/file/resume.ts'
-import { pump } from '../../delivery/pump.ts'
-import { WalwireError } from '../../protocol/messages/errors.ts'
-import type { Feed } from '../../replication/feed.ts'
-import { follow } from '../../replication/follow.ts'
+import { LineDestination } from '../../delivery/file/line-destination.ts'
+import type { FollowOptions } from '../../replication/feed.ts'
 import type { Logger } from '../../replication/logger.ts'
 import { type Diagnostics, jsonDiagnostics, plainDiagnostics, writeToStderr } from '../diagnostics.ts'
 import { exitCodeOf, exitCodes } from '../exit-code.ts'
@@ -57,15 +51,7 @@ type Screen = { makeRoom: Presentation['makeRoom'] }
 async function run(read: () => FollowArguments, diagnostics: Diagnostics, screen: Screen): Promise<number> {
   const signals = watchSignals()
   try {
-    const parsed = read()
-    const prepared = await unlessStopped(signals.stop, prepare(parsed, diagnostics.logger, signals.stop))
-    if (prepared?.finished) {
-      await prepared.presentation.output.sync()
-      diagnostics.logger.info({}, 'the snapshot was finished by an earlier run')
-    } else if (prepared !== undefined) {
-      screen.makeRoom = prepared.presentation.makeRoom
-      await deliver(parsed, prepared, diagnostics.logger, signals.stop)
-    }
+    await followInto(read(), diagnostics.logger, screen, signals.stop)
     return exitCodes.done
   } catch (error) {
     diagnostics.fail(inCommandWords(error))
@@ -75,45 +61,93 @@ async function run(read: () => FollowArguments, diagnostics: Diagnostics, screen
   }
 }
 
+async function followInto(parsed: FollowArguments, logger: Logger, screen: Screen, stop: AbortSignal): Promise<void> {
+  const shown = presentation(parsed, parsed.output)
+  const destination = new LineDestination({
+    disk: nodeDisk,
+    path: parsed.output,
+    output: (beginAt) =>
+      shown.onto(
+        parsed.output === undefined
+          ? new StreamOutput(process.stdout)
+          : new FileOutput(nodeDisk, parsed.output, beginAt, logger),
+      ),
+    checkpoint: parsed.checkpoint,
+    toLines: shown.toLines,
+    logger,
+  })
+  const options = followOptions(parsed, logger)
+  const prepared = await unlessStopped(stop, prepare(destination, options, parsed, logger, stop))
+  if (prepared === undefined) return
+  screen.makeRoom = shown.makeRoom
+  const report = new ProgressReport(logger, { snapshot: !shown.tellsProgress })
+  try {
+    const { reason } = await deliver({
+      ...options,
+      stop: prepared.stop,
+      signal: stop,
+      destination: reported(destination, report),
+      // whoever runs the command decides whether to run it again
+      retry: false,
+      drainTimeoutMs: parsed.output === undefined ? drainMs.stdout : drainMs.file,
+    })
+    if (prepared.finished) logger.info({}, 'the snapshot was finished by an earlier run')
+    else report.ended(reason === 'stopped' ? `stopped by ${stop.reason}` : 'done')
+  } catch (error) {
+    if (!(error instanceof ReaderGone)) throw error
+    report.ended('the reader of stdout has gone')
+  }
+}
+
+function followOptions(parsed: FollowArguments, logger: Logger): FollowOptions {
+  const { url, publications, slot, start, snapshot, temporary, slotTimeoutMs, values, binary } = parsed
+  return {
+    connection: url,
+    publication: publications,
+    ...{ slot, start, snapshot, temporary: temporary || undefined, slotTimeoutMs, values, binary, logger },
+  }
+}
+
+/** The same destination, with somebody who looks on. */
+function reported(destination: Destination, report: ProgressReport): Destination {
+  return {
+    description: destination.description,
+    open: (feed) => destination.open(feed),
+    write(batch) {
+      report.onBatch(batch)
+      return destination.write(batch)
+    },
+    async commit(position) {
+      await destination.commit(position)
+      report.onCommit(position)
+    },
+    close: () => destination.close(),
+  }
+}
+
 /** What is settled before the feed begins. */
 interface Prepared {
-  readonly start: Resumption['start']
   readonly stop: string | undefined
-  readonly presentation: Presentation
-  readonly checkpoint: KeptCheckpoint | undefined
   /** Nothing is left to do. */
   readonly finished: boolean
 }
 
 /** Files first, as they are asked without leaving a trace; then whatever must be asked or made on the server. */
-async function prepare(parsed: FollowArguments, logger: Logger, signal: AbortSignal): Promise<Prepared> {
-  const { checkpoint, start, outputLength, finished = false } = await prepareFiles(parsed, logger)
-  const output =
-    parsed.output === undefined
-      ? new StreamOutput(process.stdout)
-      : new FileOutput(nodeDisk, parsed.output, outputLength, logger)
-  const stop = finished ? undefined : await prepareServer(parsed, logger, signal)
-  return { start, stop, presentation: presentation(parsed, output), checkpoint, finished }
-}
-
-async function prepareFiles(
+async function prepare(
+  destination: Destination,
+  options: FollowOptions,
   parsed: FollowArguments,
   logger: Logger,
-): Promise<Pick<Resumption, 'start'> & Partial<Resumption> & { checkpoint?: KeptCheckpoint }> {
-  const { checkpoint: path, output } = parsed
-  if (path === undefined) return { start: parsed.start }
-  const lock = await lockCheckpoint(path, logger)
-  const stored = await loadCheckpoint(nodeDisk, path)
-  const outputSize = output === undefined ? undefined : await nodeDisk.size(output)
-  return {
-    ...resume(parsed, stored, outputSize),
-    checkpoint: {
-      disk: nodeDisk,
-      path,
-      lock,
-      start: (stored ? stored.start : parsed.start) ?? null,
-      exists: stored !== undefined,
-    },
+  signal: AbortSignal,
+): Promise<Prepared> {
+  try {
+    const standing = await destination.open(deliveredFeed(options, signal))
+    const isCopied = typeof standing?.start === 'object' && standing.start.phase === 'stream'
+    const finished = parsed.snapshot === 'only' && isCopied
+    return { stop: finished ? undefined : await prepareServer(parsed, logger, signal), finished }
+  } catch (error) {
+    await destination.close()
+    throw error
   }
 }
 
@@ -134,66 +168,6 @@ async function prepareServer(
       for (const message of advice) logger.warn({ publication }, message)
     }
     return stop === 'now' ? await stopNow(connection, signal) : stop
-  })
-}
-
-async function deliver(parsed: FollowArguments, prepared: Prepared, logger: Logger, stop: AbortSignal): Promise<void> {
-  const { checkpoint } = prepared
-  const { output, toLines, tellsProgress } = prepared.presentation
-  const { publications, slot, snapshot, temporary, slotTimeoutMs, values, binary } = parsed
-  const feed = follow({
-    connection: parsed.url,
-    publication: publications,
-    slot,
-    start: prepared.start,
-    stop: prepared.stop,
-    snapshot,
-    temporary: temporary || undefined,
-    slotTimeoutMs,
-    values,
-    binary,
-    logger,
-  })
-  const delivery = new Delivery({
-    output,
-    toLines,
-    ack: (position) => feed.ack(position),
-    checkpoint,
-  })
-  const report = new ProgressReport(logger, { snapshot: !tellsProgress })
-  const endsByItself = prepared.stop !== undefined || snapshot === 'only'
-  const policy = endsByItself ? boundedCommitPolicy : defaultCommitPolicy
-  try {
-    const pumping = pump(feed, delivery, { policy, stop, onBatch: (batch) => report.onBatch(batch) })
-    const end = await Promise.race([pumping, drainDeadline(stop, output, feed)])
-    // a file that was to be cut back and got nothing new
-    if (end === 'feed-ended') await output.sync()
-    await feed.close()
-    report.ended(end === 'stopped' ? `stopped by ${stop.reason}` : 'done')
-  } catch (error) {
-    await feed.close()
-    if (!(error instanceof ReaderGone)) throw error
-    report.ended('the reader of stdout has gone')
-  } finally {
-    await output.close()
-    checkpoint?.lock.release()
-  }
-}
-
-/** Fails when what is in hand was not written some time after the signal. */
-function drainDeadline(stop: AbortSignal, output: Output, feed: Feed): Promise<never> {
-  const ms = output.path === undefined ? drainMs.stdout : drainMs.file
-  return new Promise((_, fail) => {
-    const onTimeout = () => {
-      const error = new WalwireError('drain_timeout', {
-        what: `walwire was stopped by ${stop.reason} before everything in hand was written`,
-        why: `${output.path ?? 'the reader of stdout'} did not take it within ${ms / 1000} s`,
-        hint: 'run the same command again: what was not written comes again',
-      })
-      // before the failure is told: the feed's sockets must not wait for the pipe
-      void feed.close().then(() => fail(error))
-    }
-    stop.addEventListener('abort', () => setTimeout(onTimeout, ms).unref(), { once: true })
   })
 }
 

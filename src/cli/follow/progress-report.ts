@@ -1,6 +1,7 @@
 import type { Batch } from '../../replication/batch.ts'
 import type { Event } from '../../replication/events.ts'
 import type { Logger } from '../../replication/logger.ts'
+import type { Position } from '../../replication/position.ts'
 import { SnapshotProgress } from '../pretty/snapshot-progress.ts'
 
 /** How often a copy that goes on is told about. */
@@ -30,7 +31,12 @@ export class ProgressReport {
     // whatever the phase: a small copy ends in the batch that it began in, and with it the phase
     if (this.#tellsSnapshot) this.#onSnapshot(batch.events)
     this.#events += batch.events.length
-    if (batch.position.phase === 'stream') this.#lsn = batch.position.lsn
+    this.onCommit(batch.position)
+  }
+
+  /** Looks at a position, which may have come without a batch. */
+  onCommit({ phase, lsn }: Position): void {
+    if (phase === 'stream') this.#lsn = lsn
   }
 
   /** The last line of a run that went well. */

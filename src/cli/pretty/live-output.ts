@@ -33,10 +33,6 @@ export class LiveOutput implements Output {
     return this.#output.length
   }
 
-  get unsynced(): number {
-    return this.#output.unsynced
-  }
-
   async write(lines: Iterable<string>): Promise<void> {
     const written = [...lines]
     if (written.length > 0) {

@@ -5,7 +5,7 @@ import { hostname } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import { WalwireError } from '../../protocol/messages/errors.ts'
 import type { Logger } from '../../replication/logger.ts'
-import { processPlace, processStart } from './process-identity.ts'
+import { type ProcessPlace, processPlace, processStart, unknownStart } from './process-identity.ts'
 import { isPassing, systemReason } from './system-reason.ts'
 
 /** What a lock file says of the process that holds it. */
@@ -23,7 +23,7 @@ export interface LockHolder {
 
 /** What the lock asks the system; replaced in tests. */
 export interface LockSurroundings {
-  readonly place: string
+  readonly place: ProcessPlace
   readonly processStart: (pid: number) => string | undefined
   /** How often a holder shows that it lives. */
   readonly heartbeatMs: number
@@ -48,22 +48,25 @@ const defaultSurroundings = (): LockSurroundings => ({ place: processPlace(), pr
  * Locks a checkpoint by a file beside it, made only where there is none. Node has no file locks that the system frees by
  * itself, so the file says which process holds it, and one that a killed run left is recognised:
  *
- * - from the same machine and process namespace, exactly: that process is gone, or its number is another's now;
- * - from elsewhere (another machine, a container that was made anew, the machine before it was started again), by
- *   watching: a holder touches its lock every two seconds, and one that does not for a while is gone.
+ * - exactly, where both are on one machine and in one process namespace, and either can tell when the holder began: that
+ *   process is gone, or its number is another's now;
+ * - else (another machine, a container that was made anew, the machine before it was started again, a system that does
+ *   not tell) by watching: a holder touches its lock every two seconds, and one that does not for a while is gone.
  *
+ * @param signal ends the watching with its reason
  * @throws {WalwireError} `checkpoint_locked`, `checkpoint_failed`
  */
 export async function lockCheckpoint(
   checkpoint: string,
   logger: Logger,
+  signal?: AbortSignal,
   surroundings: LockSurroundings = defaultSurroundings(),
 ): Promise<CheckpointLock> {
   const path = lockPath(checkpoint)
   const mine: LockHolder = {
     pid: process.pid,
-    started: surroundings.processStart(process.pid) ?? 'unknown',
-    place: surroundings.place,
+    started: surroundings.processStart(process.pid) ?? unknownStart,
+    place: surroundings.place.name,
     host: hostname(),
     token: randomUUID(),
   }
@@ -73,13 +76,13 @@ export async function lockCheckpoint(
       // released in this moment
       if (found === undefined) continue
       const holder = parseHolder(found)
-      if (await isHeld(path, found, holder, surroundings, logger)) throw locked(checkpoint, path, holder)
+      if (await isHeld(path, found, holder, surroundings, logger, signal)) throw locked(checkpoint, path, holder)
       if (await takeAway(path, found, mine)) {
         logger.info({ lock: path, pid: holder?.pid }, 'a lock was left by a run that is gone, and is taken over')
       }
     }
   } catch (cause) {
-    if (cause instanceof WalwireError) throw cause
+    if (cause instanceof WalwireError || signal?.aborted) throw cause
     throw new WalwireError('checkpoint_failed', {
       what: `the checkpoint ${checkpoint} could not be locked`,
       why: systemReason(cause),
@@ -138,18 +141,20 @@ async function isHeld(
   holder: LockHolder | undefined,
   { place, processStart, heartbeatMs }: LockSurroundings,
   logger: Logger,
+  signal: AbortSignal | undefined,
 ): Promise<boolean> {
-  if (holder?.place === place) {
+  if (place.exact && holder?.place === place.name) {
     const started = processStart(holder.pid)
-    return started !== undefined && (started === holder.started || started === 'unknown')
+    if (started === undefined) return false
+    if (started !== unknownStart && holder.started !== unknownStart) return started === holder.started
   }
   logger.warn(
     { lock: path, host: holder?.host, pid: holder?.pid },
-    'the checkpoint is locked from elsewhere: watching whether that run still lives',
+    'the checkpoint is locked by a process that cannot be told from here: watching whether it still lives',
   )
   const before = await touched(path)
   for (let waited = 0; waited < 3.5 * heartbeatMs; waited += heartbeatMs / 4) {
-    await delay(heartbeatMs / 4)
+    await delay(heartbeatMs / 4, undefined, { signal })
     if ((await touched(path)) !== before) break
   }
   return (await touched(path)) !== before || (await readFile(path, 'utf8').catch(undefinedIfMissing)) !== found

@@ -12,13 +12,18 @@ import type { WritableFile } from './writable-file.ts'
  */
 export class FileOutput implements Output {
   readonly path: string
-  unsynced = 0
   readonly #disk: Disk
   readonly #exclusive: boolean
   readonly #logger: Logger
+  /** Up to the end of the last write that resolved. */
   #length: number
+  /** With what was written of the write that is pending. */
+  #written: number
   #file: WritableFile | undefined
-  #failed = false
+  /** The first: after it nobody knows what is in the file, so nothing may be written or covered by a checkpoint any more. */
+  #failure: WalwireError | undefined
+  /** What touches the length, one after the other: pieces of a write, and the look whether somebody else writes. */
+  #turn: Promise<unknown> = Promise.resolve()
 
   /** @param beginAt the length to cut the file back to; undefined to write at its end, whatever is there */
   constructor(disk: Disk, path: string, beginAt: number | undefined, logger: Logger) {
@@ -27,6 +32,7 @@ export class FileOutput implements Output {
     this.path = path
     this.#exclusive = beginAt !== undefined
     this.#length = beginAt ?? 0
+    this.#written = this.#length
   }
 
   get length(): number {
@@ -35,28 +41,41 @@ export class FileOutput implements Output {
 
   async write(lines: Iterable<string>): Promise<void> {
     await this.#guard(async () => {
-      const file = await this.#open()
       for (const chunk of chunks(lines)) {
-        await file.write(chunk)
-        this.#length += chunk.length
-        this.unsynced += chunk.length
+        await this.#inTurn(async (file) => {
+          await file.write(chunk)
+          this.#written += chunk.length
+        })
       }
+      this.#length = this.#written
     })
   }
 
   async sync(): Promise<void> {
     await this.#guard(async () => {
-      const file = await this.#open()
+      const file = await this.#inTurn(async (opened) => opened)
       await file.sync()
-      this.unsynced = 0
-      const size = this.#exclusive ? await file.size() : this.#length
-      if (size !== this.#length) throw outputChanged(this.path, this.#length, size)
+      if (!this.#exclusive) return
+      await this.#inTurn(async () => {
+        const size = await file.size()
+        if (size !== this.#written) throw outputChanged(this.path, this.#written, size)
+      })
     })
   }
 
   async close(): Promise<void> {
     await this.#file?.close()
     this.#file = undefined
+  }
+
+  #inTurn<Result>(work: (file: WritableFile) => Promise<Result>): Promise<Result> {
+    const result = this.#turn.then(async () => {
+      if (this.#failure) throw this.#failure
+      return await work(await this.#open())
+    })
+    // known before the next turn, which must not take half a piece for another's
+    this.#turn = result.catch((error: unknown) => this.#failed(error))
+    return result
   }
 
   async #open(): Promise<WritableFile> {
@@ -67,8 +86,9 @@ export class FileOutput implements Output {
       if (!file.regular) throw notRegular(this.path)
       if ((await file.size()) !== this.#length) await file.truncate(this.#length)
     } else if (file.regular) {
-      this.#length = await file.size()
+      this.#written = await file.size()
       await this.#endTornLine(file)
+      this.#length = this.#written
     }
     // a name that a crash of the machine takes back would take a synced file with it
     if (file.regular) await this.#disk.syncFolderOf(this.path)
@@ -77,21 +97,25 @@ export class FileOutput implements Output {
 
   /** A killed run may have left half a line. It is not this run's to cut, but what comes next must not be joined to it. */
   async #endTornLine(file: WritableFile): Promise<void> {
-    if (this.#length === 0 || (await this.#disk.lastByte(this.path)) === lineBreak[0]) return
+    if (this.#written === 0 || (await this.#disk.lastByte(this.path)) === lineBreak[0]) return
     this.#logger.warn({ output: this.path }, 'the output ended inside a line, which is left there as a line of its own')
     await file.write(lineBreak)
-    this.#length += lineBreak.length
+    this.#written += lineBreak.length
   }
 
-  /** After a failure nobody knows what is in the file, so nothing may be written or covered by a checkpoint any more. */
   async #guard(work: () => Promise<void>): Promise<void> {
-    if (this.#failed) throw outputFailed(this.path, new Error('an earlier write failed'))
     try {
+      if (this.#failure) throw this.#failure
       await work()
     } catch (error) {
-      this.#failed = true
-      throw error instanceof WalwireError ? error : outputFailed(this.path, error)
+      throw this.#failed(error)
     }
+  }
+
+  /** @returns the first failure, whichever this one is: what others came to is no news */
+  #failed(error: unknown): WalwireError {
+    this.#failure ??= error instanceof WalwireError ? error : outputFailed(this.path, error)
+    return this.#failure
   }
 }
 

@@ -5,13 +5,11 @@ import { isPassing, systemReason } from './system-reason.ts'
 export interface Output {
   /** The path, undefined for stdout. */
   readonly path: string | undefined
-  /** Bytes in the file, this run's and those before; 0 on stdout. */
+  /** Bytes in the file up to the end of the last write that resolved, this run's and those before; 0 on stdout. */
   readonly length: number
-  /** Bytes written since {@link sync}. */
-  readonly unsynced: number
   /** Writes lines in their order; resolves when more may be written, so that a slow reader slows the feed. */
   write(lines: Iterable<string>): Promise<void>
-  /** Resolves when everything written is as durable as it gets: on the disk, or taken by the pipe. */
+  /** Resolves when all writes that had resolved are as durable as it gets: on the disk, or taken by the pipe. */
   sync(): Promise<void>
   close(): Promise<void>
 }

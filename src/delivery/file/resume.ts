@@ -10,7 +10,6 @@ export interface RunRequest {
   readonly output: string | undefined
   readonly checkpoint: string | undefined
   readonly publications: readonly string[]
-  readonly snapshot: 'initial' | 'never' | 'only'
 }
 
 /** How a run continues. */
@@ -19,8 +18,6 @@ export interface Resumption {
   readonly start: Position | string | undefined
   /** The length that the output is cut back to. */
   readonly outputLength: number
-  /** An earlier run has done all that was asked for: a snapshot and nothing else. */
-  readonly finished: boolean
 }
 
 /**
@@ -47,7 +44,7 @@ export function resume(
         hint: 'restore the checkpoint; or begin anew: move the output away, and drop the slot that it came from',
       })
     }
-    return { start: request.start, outputLength: 0, finished: false }
+    return { start: request.start, outputLength: 0 }
   }
   const { output, position, start } = checkpoint
   if (output?.path !== request.output) {
@@ -64,7 +61,7 @@ export function resume(
       hint: 'leave out the start, or use another checkpoint and output',
     })
   }
-  if (position === null) return { start: start ?? undefined, outputLength: 0, finished: false }
+  if (position === null) return { start: start ?? undefined, outputLength: 0 }
   const before = position.options.publications
   if (before.length !== request.publications.length || before.some((name) => !request.publications.includes(name))) {
     throw new WalwireError('checkpoint_publications', {
@@ -73,7 +70,7 @@ export function resume(
       hint: 'give the same publications as before, or begin anew with another slot, checkpoint and output',
     })
   }
-  if (position.phase !== 'stream') return { start: position, outputLength: 0, finished: false }
+  if (position.phase !== 'stream') return { start: position, outputLength: 0 }
   if (output !== null && (outputSize ?? 0) < output.length) {
     throw new WalwireError('output_shorter', {
       what: `the output ${output.path} is shorter than its checkpoint says`,
@@ -81,5 +78,5 @@ export function resume(
       hint: 'restore the output; or begin anew: remove the checkpoint, empty the output, and drop the slot',
     })
   }
-  return { start: position, outputLength: output?.length ?? 0, finished: request.snapshot === 'only' }
+  return { start: position, outputLength: output?.length ?? 0 }
 }

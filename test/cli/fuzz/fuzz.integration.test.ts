@@ -34,7 +34,6 @@ describe.each(testVersions())('PostgreSQL %i', (version) => {
     const output: Output = {
       path: undefined,
       length: 0,
-      unsynced: 0,
       async write(more) {
         lines.push(...more)
       },

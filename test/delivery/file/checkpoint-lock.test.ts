@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs'
 import { mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type LockHolder, type LockSurroundings, lockCheckpoint } from '../../../src/delivery/file/checkpoint-lock.ts'
 import { linuxStart, processPlace, processStart } from '../../../src/delivery/file/process-identity.ts'
 import { silentLogger } from '../../../src/replication/logger.ts'
@@ -20,11 +20,12 @@ beforeEach(async () => {
 })
 afterEach(() => rm(folder, { recursive: true }))
 
-const lock = (surroundings?: LockSurroundings) => lockCheckpoint(checkpoint, silentLogger, surroundings)
+const lock = (surroundings?: LockSurroundings) => lockCheckpoint(checkpoint, silentLogger, undefined, surroundings)
+const at = (name: string) => ({ name, exact: true })
 const inUse = expect.objectContaining({ code: 'checkpoint_locked' })
 
 function leftBy(holder: Partial<LockHolder>): Promise<void> {
-  const all = { pid: process.pid, started: '1', place: processPlace(), host: 'here', token: 'theirs', ...holder }
+  const all = { pid: process.pid, started: '1', place: processPlace().name, host: 'here', token: 'theirs', ...holder }
   return writeFile(lockFile, JSON.stringify(all))
 }
 
@@ -91,8 +92,8 @@ test('from elsewhere, and never touched: taken over', async () => {
 })
 
 test('a holder touches its lock, so that others see from elsewhere that it lives', async () => {
-  const here = await lock({ place: 'here', processStart, heartbeatMs: 20 })
-  await expect(lock({ place: 'there', processStart, heartbeatMs: 200 })).rejects.toThrow(inUse)
+  const here = await lock({ place: at('here'), processStart, heartbeatMs: 20 })
+  await expect(lock({ place: at('there'), processStart, heartbeatMs: 200 })).rejects.toThrow(inUse)
   here.release()
 })
 
@@ -131,4 +132,63 @@ test('the start of a process is found behind a name with anything in it; a zombi
   const fields = Array.from({ length: 40 }, (_, index) => String(index + 4))
   expect(linuxStart(`7 (a ) b) S ${fields.join(' ')}`)).toBe('22')
   expect(linuxStart(`7 (node) Z ${fields.join(' ')}`)).toBeUndefined()
+})
+
+describe('what a process number says is believed only where it can be known whose it is', () => {
+  const heartbeatMs = 20
+  const here = at('here')
+  const knows = { place: here, processStart, heartbeatMs }
+  const knowsNot = { ...knows, processStart: (pid: number) => (pid === process.pid ? 'unknown' : undefined) }
+  const sameName = { ...knows, place: { name: 'here', exact: false } }
+  const gone = 0x7fff_fff0
+  const asks = { knows, 'does not know': knowsNot, 'knows its host by name': sameName }
+  const holders: Record<string, LockSurroundings> = asks
+
+  for (const [holder, its] of Object.entries(holders)) {
+    for (const [asker, mine] of Object.entries(asks)) {
+      test(`a holder that ${holder} lives, for one that ${asker}: in use`, async () => {
+        const held = await lock(its)
+        await expect(lock(mine)).rejects.toThrow(inUse)
+        await held.verify()
+        held.release()
+      })
+
+      test(`one that ${holder} was killed, and its number used again, for one that ${asker}: taken over`, async () => {
+        const started = its.processStart === processStart ? 'long ago' : 'unknown'
+        await leftBy({ pid: process.pid, place: 'here', started })
+        const taken = await lock(mine)
+        await taken.verify()
+        taken.release()
+      })
+    }
+  }
+
+  test('a number that nobody has is not enough where another host may have the same name', async () => {
+    await leftBy({ pid: gone, place: 'here' })
+    let seconds = 1
+    const beat = setInterval(() => utimes(lockFile, seconds, seconds++), 5)
+    await expect(lock(sameName)).rejects.toThrow(inUse)
+    clearInterval(beat)
+    const taken = await lock(sameName)
+    taken.release()
+  })
+
+  test('the watching ends with a signal', async () => {
+    await leftBy({ place: 'another machine' })
+    const stop = new AbortController()
+    const locking = lockCheckpoint(checkpoint, silentLogger, stop.signal)
+    setTimeout(() => stop.abort(), 5)
+    await expect(locking).rejects.toThrow(expect.objectContaining({ name: 'AbortError' }))
+  })
+})
+
+test('the start of a process is the same for whoever asks, in any language and time zone', () => {
+  const before = { TZ: process.env.TZ, LC_ALL: process.env.LC_ALL }
+  const started = processStart(process.pid)
+  Object.assign(process.env, { TZ: 'Asia/Tokyo', LC_ALL: 'de_DE.UTF-8' })
+  expect(processStart(process.pid)).toBe(started)
+  for (const [name, value] of Object.entries(before)) {
+    if (value === undefined) delete process.env[name]
+    else process.env[name] = value
+  }
 })

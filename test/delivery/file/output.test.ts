@@ -90,9 +90,8 @@ describe('a file', () => {
     await writeFile(path, 'one\ntwo\nthr')
     const cut = output(4)
     await cut.write(['second', 'drittens ü'])
-    expect(cut.unsynced).toBe(7 + 12)
     await cut.sync()
-    expect(cut).toMatchObject({ length: 4 + 7 + 12, unsynced: 0 })
+    expect(cut.length).toBe(4 + 7 + 12)
     await cut.close()
     expect(await content()).toBe('one\nsecond\ndrittens ü\n')
   })
@@ -126,7 +125,7 @@ describe('a file', () => {
     await ours.write(['one'])
     await writeFile(path, 'theirs\n', { flag: 'a' })
     await expect(ours.sync()).rejects.toThrow(expect.objectContaining({ code: 'output_changed' }))
-    await expect(ours.write(['two'])).rejects.toThrow('an earlier write failed')
+    await expect(ours.write(['two'])).rejects.toThrow('something else writes to it')
     await ours.close()
   })
 
@@ -135,6 +134,30 @@ describe('a file', () => {
     await ours.write(['one'])
     await truncate(path, 0)
     await expect(ours.sync()).rejects.toThrow(expect.objectContaining({ code: 'output_changed' }))
+    await ours.close()
+  })
+
+  test('what is written while it is synced is not covered, and is nobody else', async () => {
+    const ours = output(0)
+    await ours.write(['one'])
+    const { length } = ours
+    const syncing = ours.sync()
+    const writing = ours.write(Array.from({ length: 1000 }, () => 'x'.repeat(1000)))
+    await syncing
+    expect(ours.length).toBe(length)
+    await writing
+    expect(ours.length).toBe(4 + 1_001_000)
+    await ours.sync()
+    await ours.close()
+  })
+
+  test('another writer is found while this one goes on', async () => {
+    const ours = output(0)
+    await ours.write(['one'])
+    await writeFile(path, 'theirs\n', { flag: 'a' })
+    const writing = ours.write(Array.from({ length: 1000 }, () => 'x'.repeat(1000)))
+    await expect(ours.sync()).rejects.toThrow(expect.objectContaining({ code: 'output_changed' }))
+    await writing.catch(() => {})
     await ours.close()
   })
 

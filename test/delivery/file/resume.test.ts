@@ -8,7 +8,6 @@ const parsed = {
   output: '/data/out',
   checkpoint: '/data/cp',
   publications: ['shop'],
-  snapshot: 'initial' as const,
 }
 const output = { path: '/data/out', length: 100 }
 const stored = (parts: Partial<Checkpoint> = {}): Checkpoint => ({
@@ -21,23 +20,22 @@ const stored = (parts: Partial<Checkpoint> = {}): Checkpoint => ({
 
 describe('continues', () => {
   test('nothing is there yet: from the beginning, as the arguments say', () => {
-    expect(resume(parsed, undefined, undefined)).toEqual({ start: undefined, outputLength: 0, finished: false })
+    expect(resume(parsed, undefined, undefined)).toEqual({ start: undefined, outputLength: 0 })
     expect(resume({ ...parsed, start: 'slot' }, undefined, 0)).toEqual({
       start: 'slot',
       outputLength: 0,
-      finished: false,
     })
   })
 
   test('from the position, the output cut back to what it covers', () => {
-    expect(resume(parsed, stored(), 130)).toEqual({ start: positionAt(5), outputLength: 100, finished: false })
-    expect(resume(parsed, stored(), 100)).toEqual({ start: positionAt(5), outputLength: 100, finished: false })
+    expect(resume(parsed, stored(), 130)).toEqual({ start: positionAt(5), outputLength: 100 })
+    expect(resume(parsed, stored(), 100)).toEqual({ start: positionAt(5), outputLength: 100 })
   })
 
   test('inside the snapshot: from its beginning, the output cut back to nothing, however much of it is left', () => {
     for (const phase of ['new', 'snapshot'] as const) {
       const position = positionAt(5, phase)
-      expect(resume(parsed, stored({ position }), 20)).toEqual({ start: position, outputLength: 0, finished: false })
+      expect(resume(parsed, stored({ position }), 20)).toEqual({ start: position, outputLength: 0 })
     }
   })
 
@@ -46,7 +44,6 @@ describe('continues', () => {
     expect(resume(toStdout, stored({ output: null }), undefined)).toEqual({
       start: positionAt(5),
       outputLength: 0,
-      finished: false,
     })
   })
 
@@ -55,17 +52,10 @@ describe('continues', () => {
     expect(resume(parsed, stored({ start: 'slot' }), 100).start).toEqual(positionAt(5))
   })
 
-  test('a snapshot and nothing else is finished when the position is behind it, and not before', () => {
-    const only = { ...parsed, snapshot: 'only' as const }
-    expect(resume(only, stored(), 130)).toEqual({ start: positionAt(5), outputLength: 100, finished: true })
-    const inside = stored({ position: positionAt(5, 'snapshot') })
-    expect(resume(only, inside, 130)).toMatchObject({ outputLength: 0, finished: false })
-  })
-
   test('killed before the first position: the --start that began it counts, and the output is cut back to nothing', () => {
     const begun = stored({ start: '0/5', position: null, output: { path: '/data/out', length: 0 } })
-    expect(resume({ ...parsed, start: '0/5' }, begun, 20)).toEqual({ start: '0/5', outputLength: 0, finished: false })
-    expect(resume(parsed, begun, 20)).toEqual({ start: '0/5', outputLength: 0, finished: false })
+    expect(resume({ ...parsed, start: '0/5' }, begun, 20)).toEqual({ start: '0/5', outputLength: 0 })
+    expect(resume(parsed, begun, 20)).toEqual({ start: '0/5', outputLength: 0 })
   })
 })
 

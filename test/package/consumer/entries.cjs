@@ -2,6 +2,7 @@
 const entries = {
   root: require('walwire'),
   decoder: require('walwire/decoder'),
+  delivery: require('walwire/delivery'),
   protocol: require('walwire/protocol'),
   messages: require('walwire/protocol/messages'),
   replication: require('walwire/replication'),

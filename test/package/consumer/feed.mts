@@ -10,6 +10,7 @@ import {
   WalwireError,
 } from 'walwire'
 import { decodeText, type PgoutputMessage } from 'walwire/decoder'
+import { type Destination, deliver, fileDestination, type Standing } from 'walwire/delivery'
 import { Connection, formatLsn, resolveConnection } from 'walwire/protocol'
 import { comparePositions } from 'walwire/replication'
 
@@ -57,4 +58,34 @@ export async function firstBound(message: PgoutputMessage): Promise<unknown> {
   await connection.close()
   const range = decodeText('int4range', '[1,5)')
   return message.kind === 'begin' ? message.xid : range instanceof PgRange ? range.lower : undefined
+}
+
+/** A destination of one's own, which keeps what is committed in memory. */
+export class Memory implements Destination<{ 'public.orders': Order }> {
+  readonly totals: string[] = []
+  #written: string[] = []
+  #standing: Standing | undefined
+
+  async open(): Promise<Standing | undefined> {
+    this.#written = []
+    return this.#standing
+  }
+
+  async write({ events }: Parameters<Destination<{ 'public.orders': Order }>['write']>[0]): Promise<void> {
+    for (const event of events) if (event.kind === 'snapshot') this.#written.push(event.new.total)
+  }
+
+  async commit(start: Position): Promise<void> {
+    this.totals.push(...this.#written.splice(0))
+    this.#standing = { start }
+  }
+
+  async close(): Promise<void> {}
+}
+
+export async function delivered(signal: AbortSignal): Promise<Position | undefined> {
+  await deliver({ ...shop, signal, destination: new Memory(), commit: { intervalMs: 10 }, retry: { maxFailures: 5 } })
+  const destination = fileDestination({ path: 'shop.jsonl', checkpoint: 'shop.checkpoint', logger: console })
+  const { reason, position } = await deliver({ ...shop, signal, destination, retry: false })
+  return reason === 'stopped' ? position : undefined
 }
