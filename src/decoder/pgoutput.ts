@@ -137,6 +137,16 @@ export class PgoutputDecoder {
     return new Map([...this.#former, ...named])
   }
 
+  /**
+   * The table that the stream spoke of last. `sure` where it was described and no change of it came yet: what fails then
+   * is that change.
+   */
+  get lastTable(): { readonly table: string; readonly sure: boolean } | undefined {
+    const [described] = this.#described
+    const known = described === undefined ? this.#last : this.#relations.get(described)
+    return known && { table: known.relation.table, sure: described !== undefined }
+  }
+
   /** Decodes one message (the payload of one XLogData). */
   decode(bytes: Uint8Array): PgoutputMessage {
     let message: PgoutputMessage | undefined

@@ -88,22 +88,28 @@ export const sliceAscii: SliceText = withShortText(
   withLengthLimit(nativeSlice('latin1Slice', '2026-01-02 03:04:05') ?? decode),
 )
 
-/**
- * UTF-8 that nobody has checked: a database with encoding SQL_ASCII sends whatever bytes were stored.
- *
- * @throws {WalwireError} `invalid_text` when it is not UTF-8, `value_too_long` when a JavaScript string cannot be so long.
- */
-export const sliceUtf8Strictly: SliceText = (bytes, start, end) => {
-  // before the decoder, which does not tell why it failed
-  if (end - start > surelyShortEnough) sliceUtf8(bytes, start, end)
+const nativeUtf8 = withLengthLimit(nativeSlice('utf8Slice', '\ufeffé€😀') ?? decode)
+
+/** What is not UTF-8 becomes U+FFFD, so that only a text with one must be looked at twice. */
+const checkedUtf8: SliceText = (bytes, start, end) => {
+  const text = nativeUtf8(bytes, start, end)
+  if (!text.includes('\ufffd')) return text
   try {
     return fatalDecoder.decode(bytes.subarray(start, end))
   } catch (cause) {
     throw new WalwireError('invalid_text', {
       what: 'a text could not be read',
-      why: 'its bytes are not UTF-8, and the database has the encoding SQL_ASCII, so that nothing says what they are',
+      why: 'its bytes are not UTF-8, and the server did not look: the database has the encoding SQL_ASCII, or they came out of a database of another encoding, as names of roles do',
       hint: "correct the stored value, leave its column out of the publication, or take it as bytes: invalidText: 'bytes'",
       cause,
     })
   }
 }
+
+/**
+ * UTF-8 that nobody has checked. A database with the encoding SQL_ASCII sends whatever bytes were stored, and any other
+ * sends names of roles and databases as they were written in a database of another encoding.
+ *
+ * @throws {WalwireError} `invalid_text` when it is not UTF-8, `value_too_long` when a JavaScript string cannot be so long.
+ */
+export const sliceUtf8Strictly: SliceText = withShortText(checkedUtf8)

@@ -105,11 +105,6 @@ export class Connections {
     return bytes
   }
 
-  /** Whether text may be anything: see {@link uncheckedEncoding}. */
-  get hasUncheckedText(): boolean {
-    return hasUncheckedText(this.replication)
-  }
-
   /** Another ordinary connection, for a copy. */
   async openWorker(signal: AbortSignal): Promise<Connection> {
     const worker = await connect(this.#resolved, this.#settings, { signal })
@@ -226,8 +221,4 @@ function connect(
     clientEncoding: (serverEncoding) => (serverEncoding === uncheckedEncoding ? uncheckedEncoding : 'UTF8'),
     onNotice: ({ code, message }) => logger.warn({ sqlstate: code }, `the server says: ${message}`),
   })
-}
-
-function hasUncheckedText(connection: Connection): boolean {
-  return connection.parameters.get('server_encoding') === uncheckedEncoding
 }

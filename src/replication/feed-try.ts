@@ -67,8 +67,8 @@ export class FeedTry implements Source {
     this.#state = state
     this.#connections = connections
     this.#signal = signal
-    const { ordinary, server, hasUncheckedText } = connections
-    const source = { ordinary, version: server.version, uncheckedText: hasUncheckedText }
+    const { ordinary, server } = connections
+    const source = { ordinary, version: server.version }
     this.#types = new KnownTypes(settings, source, state.said)
     connections.inquireWith(() => this.#readSlotFate())
   }
@@ -119,6 +119,11 @@ export class FeedTry implements Source {
     const { slot, temporary } = this.#settings
     const { ordinary, server } = this.#connections
     return temporary || this.stream === undefined ? undefined : readSlotFate(ordinary, slot, server)
+  }
+
+  /** The table that the stream spoke of last. */
+  get lastTable(): KnownTypes['decoder']['lastTable'] {
+    return this.stream === undefined ? undefined : this.#types.decoder.lastTable
   }
 
   async next(): Promise<Batch | undefined> {

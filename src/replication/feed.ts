@@ -46,7 +46,7 @@ export interface FollowOptions {
   /** `text`: every value is the server's text as a string, or null. Default `native`. */
   readonly values?: 'native' | 'text' | undefined
   /**
-   * What becomes of a text that is not UTF-8, which only a database with the encoding SQL_ASCII has: `error` (default) ends
+   * What becomes of a text that is not UTF-8, as a database with the encoding SQL_ASCII may have it: `error` (default) ends
    * the feed with `invalid_text`, naming table and column; `bytes` delivers it as a Uint8Array of its bytes, also within an
    * array or composite.
    */

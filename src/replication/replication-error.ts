@@ -1,3 +1,4 @@
+import type { PgoutputDecoder } from '../decoder/pgoutput.ts'
 import { type ErrorCode, WalwireError } from '../protocol/messages/errors.ts'
 import { errorFieldsOf, isFatal } from '../protocol/messages/server-error.ts'
 
@@ -6,6 +7,8 @@ interface Meaning {
   /** Tells apart what shares a SQLSTATE, by the server's function, which unlike the message is never translated. */
   readonly routines?: readonly string[]
   readonly code: ErrorCode
+  /** It is the fault of a change, and so of a table. */
+  readonly ofChange?: true
   readonly hint: string
 }
 
@@ -53,14 +56,30 @@ const meanings: readonly Meaning[] = [
     hint: 'give the table the same column list in all publications (ALTER PUBLICATION … SET TABLE); what was written while they differed can be streamed through one of them alone: continue with that one, or begin with a new slot and snapshot',
   },
   {
+    // a character of the database's encoding that Unicode has none for
+    sqlstate: '22P05',
+    code: 'invalid_text',
+    ofChange: true,
+    hint: 'correct the stored value, or leave its column out of the publication; the change is in the WAL as it was, so begin with a new slot and snapshot',
+  },
+  {
     sqlstate: '42501',
     code: 'not_permitted',
     hint: 'the role needs the attribute REPLICATION: ALTER ROLE … REPLICATION',
   },
 ]
 
-/** Gives an error that came out of a replication command or a stream its own code, and the slot's name. */
-export function asReplicationError(error: unknown, slot: string): unknown {
+/** Where the change stands that the output plugin failed at: logical.c output_plugin_error_callback says it in any language. */
+function associatedLsn(where: string | undefined): string | undefined {
+  return where?.match(/\b[0-9A-F]{1,8}\/[0-9A-F]{1,8}\b/)?.[0]
+}
+
+/**
+ * Gives an error that came out of a replication command or a stream its own code, and the slot's name.
+ *
+ * @param last the table that the stream spoke of last
+ */
+export function asReplicationError(error: unknown, slot: string, last?: PgoutputDecoder['lastTable']): unknown {
   const fields = errorFieldsOf(error)
   if (error instanceof WalwireError && error.code === 'cancelled' && fields !== undefined) return cancelled(error, slot)
   if (!(error instanceof WalwireError) || error.code !== 'server_error' || fields === undefined) return error
@@ -69,11 +88,20 @@ export function asReplicationError(error: unknown, slot: string): unknown {
       sqlstate === fields.code && (routines === undefined || routines.includes(fields.routine ?? '')),
   )
   if (meaning === undefined) return error
+  const lsn = associatedLsn(fields.where)
+  const place =
+    last === undefined
+      ? ''
+      : last.sure
+        ? `, at a change of table ${last.table}`
+        : `, after a change of table ${last.table}`
   return new WalwireError(meaning.code, {
-    what: `slot ${slot} cannot be streamed from`,
-    why: error.why,
+    what: `slot ${slot} cannot be streamed from${meaning.ofChange === true ? place : ''}`,
+    why: lsn === undefined ? error.why : `${error.why} (change at ${lsn})`,
     hint: meaning.hint,
     slot,
+    table: meaning.ofChange === true && last?.sure === true ? last.table : undefined,
+    lsn,
     sqlstate: error.sqlstate,
     cause: error,
   })

@@ -79,7 +79,7 @@ export class Run {
     const { slot } = this.#settings
     const why = (await this.#try?.explain(error)) ?? error
     if (this.state.ownership.temporary && isConnectionLoss(error)) return temporarySlotLost(why, slot)
-    return asReplicationError(why, slot)
+    return asReplicationError(why, slot, this.#try?.lastTable)
   }
 
   /**

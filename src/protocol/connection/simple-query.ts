@@ -1,4 +1,5 @@
 import { WalwireError } from '../messages/errors.ts'
+import { escapedText } from '../messages/escaped-text.ts'
 import { copyDoneMessage, copyFailMessage, queryMessage } from './frontend.ts'
 import type { Session } from './session.ts'
 
@@ -40,7 +41,7 @@ export async function runQuery<Value>(
         try {
           rows.push(message.values.map((value) => (value === null ? null : read(value))))
         } catch (unreadable) {
-          error ??= unreadable
+          error ??= nameRow(unreadable, message.values)
         }
         break
       case 'CommandComplete':
@@ -155,6 +156,15 @@ function wrongCall(why: string, hint: string): WalwireError {
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+const shownCharacters = 200
+
+/** The failure of a value, with the row that it stands in: that is how one finds a name which nobody can write. */
+function nameRow(error: unknown, values: readonly (Uint8Array | null)[]): unknown {
+  if (!(error instanceof WalwireError) || error.code !== 'invalid_text') return error
+  const row = values.map((value) => (value === null ? 'NULL' : escapedText(value).slice(0, shownCharacters)))
+  const { what, hint, cause } = error
+  return new WalwireError('invalid_text', { what, why: `${error.why}: ${row.join(', ')}`, hint, cause })
+}
 
 /** A value as text. @throws {WalwireError} `invalid_text` */
 export function readText(value: Uint8Array): string {
@@ -163,7 +173,7 @@ export function readText(value: Uint8Array): string {
   } catch (cause) {
     throw new WalwireError('invalid_text', {
       what: 'a value in the answer to a query cannot be read',
-      why: 'it is not valid UTF-8, which a database with the encoding SQL_ASCII does not prevent',
+      why: 'it is not valid UTF-8, which neither a database with the encoding SQL_ASCII prevents nor one of another encoding on the server',
       hint: 'mend the value or the name in the database',
       cause,
     })

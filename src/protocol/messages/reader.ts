@@ -1,5 +1,6 @@
 import { uint64At } from './big-endian.ts'
 import { ProtocolError } from './errors.ts'
+import { escapedText } from './escaped-text.ts'
 import type { Lsn } from './lsn.ts'
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
@@ -134,7 +135,7 @@ export class Reader {
     try {
       text = utf8.decode(this.#bytes.subarray(start, end))
     } catch {
-      this.fail(`${field} is not valid UTF-8`)
+      this.fail(`${field} is not valid UTF-8: ${escapedText(this.#bytes.subarray(start, Math.min(end, start + 100)))}`)
     }
     this.#at = next
     return text

@@ -14,8 +14,6 @@ export interface TypeSource {
   readonly ordinary: Queryable
   /** As `server_version_num`. */
   readonly version: number
-  /** Whether text may be anything, as in a database with the encoding SQL_ASCII. */
-  readonly uncheckedText: boolean
 }
 
 /** What was learned of a database's types, and with them of its relations: whoever reads values asks here. */
@@ -56,11 +54,12 @@ export class KnownTypes {
 
   #newRegistry(): TypeRegistry {
     const { types, values, invalidText, logger } = this.#settings
-    const { version, uncheckedText } = this.#source
+    const { version } = this.#source
     return new TypeRegistry({
       overrides: types,
       values,
-      uncheckedText: uncheckedText ? invalidText : undefined,
+      // no encoding keeps everything out that is not UTF-8
+      uncheckedText: invalidText,
       serverVersion: Math.floor(version / 10_000),
       onMismatch: ({ label }, why) => logger.warn({ type: label }, `type ${label} is delivered as text: ${why}`),
     })

@@ -19,6 +19,8 @@ const changedTableStates = new Set(['42P01', '42703', '42704', '42809', '3F000']
 
 /** SQLSTATE insufficient_privilege. */
 export const insufficientPrivilege = '42501'
+/** SQLSTATE untranslatable_character: one that UTF-8 has no equivalent of. */
+const untranslatable = '22P05'
 /** SQLSTATE out_of_memory: of a process, or of what all share. */
 const outOfMemory = '53200'
 
@@ -49,6 +51,13 @@ export function asCopyFailure(error: unknown, table: PublishedTable): unknown {
       ...parts,
       why: `${locksWanted(table)}, and the server has no room for more locks: ${error.why}`,
       hint: 'raise max_locks_per_transaction and restart the server; or publish fewer partitions',
+    })
+  }
+  if (fields.code === untranslatable) {
+    return new WalwireError('invalid_text', {
+      ...parts,
+      why: `${error.why}${fields.where === undefined ? '' : ` (${fields.where})`}`,
+      hint: 'correct the value, or leave its column out of the publication',
     })
   }
   return error

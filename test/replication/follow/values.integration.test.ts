@@ -227,6 +227,56 @@ describe.each(testVersions())('values, on PostgreSQL %i', (version) => {
     })
   })
 
+  describe('that the server did not look at, or cannot convert', () => {
+    const role = `walwire_${process.pid}_r`
+
+    test('a name out of a database of another encoding ends the feed with its column, or comes as bytes (trap 78)', async () => {
+      await using elsewhere = await Source.make(server, 'CREATE TABLE t (id int)', { encoding: 'LATIN1' })
+      await using source = await Source.make(server, 'CREATE TABLE t (id int PRIMARY KEY, role name, roles name[])')
+      await elsewhere.write(`DROP ROLE IF EXISTS "${role}é"; CREATE ROLE "${role}é"`)
+      try {
+        const oid = await elsewhere.value(`SELECT oid FROM pg_roles WHERE rolname = '${role}é'`)
+        await source.write(`INSERT INTO t SELECT 1, rolname, ARRAY[rolname] FROM pg_roles WHERE oid = ${oid}`)
+        expect(await source.follow().failure()).toMatchObject({
+          code: 'invalid_text',
+          table: 'public.t',
+          column: 'role',
+        })
+        const bytes = Uint8Array.from([...Buffer.from(role), 0xe9])
+        const reader = source.follow({ invalidText: 'bytes' })
+        expect(rowsNew(await reader.untilCopied(), 'snapshot')).toStrictEqual([{ id: 1, role: bytes, roles: [bytes] }])
+        await source.write('UPDATE t SET role = role')
+        expect(rowsNew(await reader.untilMark(await source.mark()), 'update')).toMatchObject([{ role: bytes }])
+      } finally {
+        await elsewhere.write(`DROP ROLE "${role}é"`)
+      }
+    })
+
+    test('a character that Unicode has not ends the feed with table, LSN and the way out, copied and streamed', async () => {
+      await using source = await Source.make(server, 'CREATE TABLE t (id int PRIMARY KEY, v text)', {
+        encoding: 'WIN1252',
+      })
+      const reader = source.follow()
+      await reader.untilCopied()
+      await source.write("INSERT INTO t VALUES (1, E'\\201')")
+      const streamed = await reader.failure()
+      expect(streamed).toMatchObject({ code: 'invalid_text', table: 'public.t', sqlstate: '22P05', slot: source.slot })
+      expect(streamed.lsn).toMatch(/^[0-9A-F]+\/[0-9A-F]+$/)
+      expect(streamed.hint).toContain('leave its column out')
+      const copied = await source.follow({ slot: `${source.slot}_2` }).failure()
+      expect(copied).toMatchObject({ code: 'invalid_text', table: 'public.t', sqlstate: '22P05' })
+    })
+
+    test('a table whose name is not UTF-8 is shown, byte by byte', async () => {
+      await using source = await Source.make(server, 'CREATE TABLE t (id int)', { encoding: 'SQL_ASCII' })
+      await source.write("DO $$ BEGIN EXECUTE format('CREATE TABLE %I (id int)', E'caf\\351'); END $$")
+      const error = await source.follow().failure()
+      expect(error).toMatchObject({ code: 'invalid_text' })
+      expect(error.message).toContain('caf\\xe9')
+      expect(error.hint).toContain('name')
+    })
+  })
+
   describe('that are not UTF-8, in a database that lets them be so', () => {
     const setup = 'CREATE TABLE t (id int PRIMARY KEY, good text, bad text)'
     const options = { encoding: 'SQL_ASCII' }
