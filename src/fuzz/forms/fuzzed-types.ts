@@ -24,17 +24,6 @@ export type FuzzedType =
       readonly forms: fc.Arbitrary<Uint8Array>
     }
 
-/** Types of pg_catalog of which the server takes no values from anybody: it makes them itself. */
-export const unwritableTypes: readonly string[] = [
-  'pg_node_tree',
-  'pg_ndistinct',
-  'pg_dependencies',
-  'gtsvector',
-  'pg_brin_bloom_summary',
-  'pg_brin_minmax_multi_summary',
-  'pg_mcv_list',
-]
-
 /** What a server has that decides which types there are, and which values of them. */
 export interface ServerTypes {
   /** Major version. */

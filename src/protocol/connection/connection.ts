@@ -127,11 +127,6 @@ export class Connection {
     return this.#session.failure
   }
 
-  /** Bytes written and not yet taken by the system. */
-  get unsent(): number {
-    return this.#session.unsent
-  }
-
   /**
    * Runs one or several statements by the simple protocol, or a replication command. Calls queue up.
    *

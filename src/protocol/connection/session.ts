@@ -83,11 +83,6 @@ export class Session {
     return this.#phase === 'copy'
   }
 
-  /** Bytes written and not yet taken by the system. */
-  get unsent(): number {
-    return this.#stream.writableLength
-  }
-
   /** Does nothing when the session is over. */
   write(bytes: Uint8Array): void {
     if (this.#failure === undefined && this.#stream.writable) this.#stream.write(bytes)

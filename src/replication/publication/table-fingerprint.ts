@@ -50,11 +50,6 @@ export async function readFingerprint(connection: Queryable, oid: number): Promi
   return new Map(rows.map(([part, description]) => [Number(part), description ?? '']))
 }
 
-/** Whether a table is in every part what it was. One that was not there never is. See {@link isUnchanged} for what hurts. */
-export function sameTable(before: TableFingerprint, now: TableFingerprint): boolean {
-  return before.size === now.size && contains(now, before)
-}
-
 function contains(now: TableFingerprint, before: TableFingerprint): boolean {
   return before.size > 0 && [...before].every(([part, description]) => now.get(part) === description)
 }

@@ -107,11 +107,6 @@ export class Assembler implements PgoutputSink {
   /** Commit time of the transaction being received, or of the last one; undefined before the first. */
   commitTime: bigint | undefined = undefined
 
-  /** Whether events are waiting that end with a commit. */
-  get hasCommitted(): boolean {
-    return this.#cut > 0
-  }
-
   /**
    * Begins a message.
    *

@@ -145,7 +145,7 @@ class World {
 
   /** @returns whether a batch was there or due */
   pull(): boolean {
-    const { assembler, mayIdle, received, replyRequested } = this.#receiver
+    const { assembler, received, replyRequested } = this.#receiver
     const batch = assembler.take()
     if (batch !== undefined) {
       this.#deliver(batch)
@@ -153,7 +153,7 @@ class World {
     }
     const allAcknowledged = this.#acknowledged === this.#delivered
     const due =
-      mayIdle &&
+      !assembler.inTransaction &&
       idleBatchDue({
         received: assembler.lsn,
         delivered: flushLsn(this.#delivered),

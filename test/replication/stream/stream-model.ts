@@ -410,12 +410,6 @@ export class Receiver {
   take({ copyData }: Sent): void {
     this.copyData(copyData, 5, copyData.length)
   }
-
-  /** Whether a batch without events may be made now. */
-  get mayIdle(): boolean {
-    const { assembler } = this
-    return !assembler.inTransaction && !assembler.hasCommitted
-  }
 }
 
 /** How somebody follows a feed. */
@@ -439,14 +433,16 @@ export function follow({ wal, from, choices, limits = unlimited, stop, announced
   const receiver = new Receiver(from, limits, stop, announced)
   const { assembler } = receiver
   const batches: Batch[] = []
-  const idle = () => {
-    const last = batches.at(-1)?.position ?? from
-    if (receiver.mayIdle && assembler.lsn > parseLsn(last.lsn)) batches.push(assembler.takeIdle())
-  }
   const take = () => {
     const batch = assembler.take()
     if (batch !== undefined) batches.push(batch)
     return batch !== undefined
+  }
+  const idle = () => {
+    // what is committed goes first, and a transaction in the middle has no place to stop at
+    if (take() || assembler.inTransaction) return
+    const last = batches.at(-1)?.position ?? from
+    if (assembler.lsn > parseLsn(last.lsn)) batches.push(assembler.takeIdle())
   }
   for (const sent of walsender(wal, parseLsn(from.lsn), decide, options)) {
     // what was sent already may still be read when the stream has stopped
