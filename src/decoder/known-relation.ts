@@ -17,6 +17,8 @@ export class KnownRelation {
   readonly #types: TypeRegistry
   #row: RowReader | undefined
   #key: RowReader | undefined
+  /** See {@link RecentRelations}. */
+  lastUse = 0
 
   constructor(relation: Relation, described: Relation, ofPartitions: boolean, types: TypeRegistry, cursor: Cursor) {
     this.relation = relation
@@ -36,6 +38,12 @@ export class KnownRelation {
     return (this.#key ??= this.#reader(
       this.relation.columns.map((column) => (column.key ? this.#field(column) : { name: column.name, read: null })),
     ))
+  }
+
+  /** Its readers are made again when a row comes. */
+  forgetReaders(): void {
+    this.#row = undefined
+    this.#key = undefined
   }
 
   /** Whether an old tuple is a whole row, and not a key. */

@@ -20,6 +20,7 @@ import {
   type TypeMessage,
 } from './messages.ts'
 import { asLogged, type PartitionIdentity, partitionIdentity } from './partition-identity.ts'
+import { RecentRelations } from './recent-relations.ts'
 import { type Relation, type Row, sameRelation } from './relation.ts'
 import { Cursor, setField } from './row-reader.ts'
 import { isSentNull } from './tuple.ts'
@@ -119,6 +120,7 @@ export class PgoutputDecoder {
   readonly #cursor = new Cursor()
   /** The relation of the last row: rows of one table mostly come together. */
   #last: KnownRelation | undefined
+  readonly #recent = new RecentRelations()
   /** By the OID of a table under whose name rows of partitions come: their identities by their own OIDs. */
   readonly #partitions = new Map<number, Map<number, PartitionIdentity>>()
   /** OIDs of the relations that were described since the last change, in order. */
@@ -271,6 +273,7 @@ export class PgoutputDecoder {
     const former = known?.relation ?? this.#former.get(described.oid)
     const relation = former && sameRelation(former, logged) ? former : logged
     for (const column of relation.columns) setColumnType(column, this.#typeOf(column.typeOid))
+    if (known !== undefined) this.#recent.drop(known)
     this.#relations.set(relation.oid, new KnownRelation(relation, described, ofPartitions, this.#types, this.#cursor))
     this.#last = undefined
     return relation
@@ -373,7 +376,11 @@ export class PgoutputDecoder {
     const oid = uint32At(bytes, at)
     if (this.#described.length > 0) this.#learnPartition(oid)
     const last = this.#last
-    return last !== undefined && last.relation.oid === oid ? last : (this.#last = this.#known(oid, message))
+    if (last !== undefined && last.relation.oid === oid) return last
+    const known = this.#known(oid, message)
+    this.#recent.use(known)
+    this.#last = known
+    return known
   }
 
   #known(oid: number, message: string): KnownRelation {
