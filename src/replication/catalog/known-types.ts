@@ -34,7 +34,7 @@ export class KnownTypes {
     this.#source = source
     this.#said = said
     this.registry = this.#newRegistry()
-    this.watch = new TypeWatch(this.registry, source.ordinary)
+    this.watch = new TypeWatch(this.registry, source.ordinary, settings.logger)
     this.binaryFormat = this.#newBinaryFormat()
     this.decoder = new PgoutputDecoder({ protoVersion: 1, types: this.registry })
   }
@@ -42,7 +42,7 @@ export class KnownTypes {
   /** Types were altered before any was streamed: they are asked for again when they are needed. */
   renew(): void {
     this.registry = this.#newRegistry()
-    this.watch = new TypeWatch(this.registry, this.#source.ordinary)
+    this.watch = new TypeWatch(this.registry, this.#source.ordinary, this.#settings.logger)
     this.binaryFormat = this.#newBinaryFormat()
     this.renewDecoder()
   }
@@ -93,8 +93,9 @@ export class KnownTypes {
 
   async #read(oids: readonly number[], xid: number | undefined): Promise<void> {
     await this.#add(oids)
-    if (xid !== undefined && this.#unknown(oids).length > 0 && (await waitUntilVisible(this.#source.ordinary, xid))) {
-      await this.#add(this.#unknown(oids))
+    if (xid !== undefined && this.#unknown(oids).length > 0) {
+      const isVisible = await waitUntilVisible(this.#source.ordinary, xid, this.#settings.logger)
+      if (isVisible) await this.#add(this.#unknown(oids))
     }
     for (const oid of this.#unknown(oids)) {
       this.registry.addUnknown(oid)

@@ -86,8 +86,14 @@ export async function readAttributes(
 }
 
 /**
- * Which composite types may have been altered after the point from which a slot decodes. Transactions before its
- * `catalog_xmin` had ended by then. A type whose attributes are as old as itself was never altered.
+ * Which composite types may have been altered after the point from which a slot decodes: transactions before its
+ * `catalog_xmin` had ended by then. A type whose attributes are all as old as itself was never altered.
+ *
+ * How old a type is does not stand in its row, which is written anew when the type gets another name, schema or owner. The
+ * dependency between type and relation is written once, when both are made. Within the transaction that made a type of its
+ * own (`CREATE TYPE`), the commands tell what came later; a table's attributes are touched by constraints as well.
+ *
+ * Ages that have wrapped around, of rows that were frozen long ago, are negative.
  */
 export async function readLatelyAltered(
   connection: Queryable,
@@ -97,14 +103,27 @@ export async function readLatelyAltered(
   const rows = await queryRows(
     connection,
     `SELECT t.oid FROM pg_catalog.pg_type t
+      JOIN pg_catalog.pg_class c ON c.oid = t.typrelid
       JOIN pg_catalog.pg_replication_slots s ON s.slot_name = ${quoteLiteral(slot)}
     WHERE t.oid IN (${oids.map(Math.trunc).join(', ')}) AND EXISTS (
       SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = t.typrelid AND a.attnum > 0
-        AND a.xmin <> t.xmin AND pg_catalog.age(a.xmin) <= pg_catalog.age(s.catalog_xmin)
+        AND pg_catalog.age(a.xmin) BETWEEN 0 AND pg_catalog.age(s.catalog_xmin)
+        AND NOT EXISTS (
+          SELECT FROM pg_catalog.pg_depend d
+          WHERE ${isMade} AND d.xmin = a.xmin
+            AND (c.relkind <> 'c' OR d.cmin = a.cmin)
+        )
     )`,
   )
   return new Set(rows.map(([oid]) => Number(oid)))
 }
+
+/** The row that says that a relation and its row type belong together: of a table, or of a type of its own. */
+const isMade = `((d.classid = 'pg_catalog.pg_type'::pg_catalog.regclass AND d.objid = t.oid
+    AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = t.typrelid)
+  OR (d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = t.typrelid AND d.objsubid = 0
+    AND d.refclassid = 'pg_catalog.pg_type'::pg_catalog.regclass AND d.refobjid = t.oid))
+  AND d.deptype = 'i'`
 
 const isArray = `t.typsubscript = 'pg_catalog.array_subscript_handler'::pg_catalog.regproc`
 const isAttribute = `a.attnum > 0 AND NOT a.attisdropped`

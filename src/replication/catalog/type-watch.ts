@@ -1,6 +1,7 @@
 import type { CatalogAttribute, CatalogType } from '../../decoder/types/catalog-type.ts'
 import type { TypeRegistry } from '../../decoder/types/registry.ts'
 import { type Lsn, parseLsn } from '../../protocol/messages/lsn.ts'
+import type { Logger } from '../logger.ts'
 import { type Queryable, queryRows } from './queryable.ts'
 import { readAttributes, readLatelyAltered } from './type-catalog.ts'
 import { isVisible, waitUntilVisible } from './visibility.ts'
@@ -14,13 +15,15 @@ import { isVisible, waitUntilVisible } from './visibility.ts'
 export class TypeWatch {
   readonly #types: TypeRegistry
   readonly #ordinary: Queryable
+  readonly #logger: Logger
   /** What had ended when the catalog was asked last: those transactions have the types as they are known. */
   #snapshot: string | undefined
   readonly #altered = new Set<number>()
 
-  constructor(types: TypeRegistry, ordinary: Queryable) {
+  constructor(types: TypeRegistry, ordinary: Queryable, logger: Logger) {
     this.#types = types
     this.#ordinary = ordinary
+    this.#logger = logger
   }
 
   /**
@@ -43,31 +46,36 @@ export class TypeWatch {
   }
 
   async #check(xid: number): Promise<readonly string[]> {
-    const snapshot = await this.#beginCheck(xid)
-    const altered = await this.findAltered()
+    const { snapshot, locked } = await this.#beginCheck(xid)
+    const altered = new Set([...(await this.findAltered()), ...locked])
     this.#snapshot = snapshot
     for (const oid of altered) {
       this.#altered.add(oid)
       this.#types.distrust(oid)
     }
-    return altered.map((oid) => this.#types.get(oid)?.label ?? `${oid}`)
+    return [...altered].map((oid) => this.#types.get(oid)?.label ?? `${oid}`)
   }
 
   /**
    * The snapshot before the catalog is asked. A transaction that is in the stream and did not quite end may be the one that
-   * alters a type; it holds the type's lock until everybody sees what it did.
+   * alters a type; it holds the type's lock until everybody sees what it did. What it still holds when it was waited for
+   * long enough is as good as altered.
    */
-  async #beginCheck(xid: number): Promise<string> {
-    for (;;) {
-      const [[snapshot, isLocked] = []] = await queryRows(
+  async #beginCheck(xid: number): Promise<{ readonly snapshot: string; readonly locked: readonly number[] }> {
+    for (let waited = false; ; waited = true) {
+      const rows = await queryRows(
         this.#ordinary,
-        `SELECT pg_catalog.pg_current_snapshot(), EXISTS (
-          SELECT FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_type t ON t.typrelid = l.relation
-          WHERE t.oid IN (${[...this.#types.composites.keys()].join(', ')})
-            AND l.granted AND l.mode = 'AccessExclusiveLock')`,
+        `SELECT pg_catalog.pg_current_snapshot(), t.oid FROM (SELECT 1) always LEFT JOIN (
+          pg_catalog.pg_locks l JOIN pg_catalog.pg_type t ON t.typrelid = l.relation
+          JOIN pg_catalog.pg_database d ON d.oid = l.database AND d.datname = pg_catalog.current_database())
+          ON t.oid IN (${[...this.#types.composites.keys()].join(', ')})
+            AND l.granted AND l.mode = 'AccessExclusiveLock'`,
       )
-      if (isLocked !== 't' || isVisible(snapshot ?? '', xid)) return snapshot ?? ''
-      if (!(await waitUntilVisible(this.#ordinary, xid))) return snapshot ?? ''
+      const snapshot = rows[0]?.[0] ?? ''
+      const locked = rows.flatMap(([, oid]) => (oid ? [Number(oid)] : []))
+      if (locked.length === 0 || isVisible(snapshot, xid)) return { snapshot, locked: [] }
+      if (waited) return { snapshot, locked }
+      await waitUntilVisible(this.#ordinary, xid, this.#logger)
     }
   }
 }
