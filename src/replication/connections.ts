@@ -4,7 +4,8 @@ import { resolveConnection } from '../protocol/connection/resolve-connection.ts'
 import { within } from '../protocol/connection/within.ts'
 import type { WalwireError } from '../protocol/messages/errors.ts'
 import { errorFieldsOf } from '../protocol/messages/server-error.ts'
-import { checkSameServer } from './catalog/same-server.ts'
+import { CatalogConnection, reachableWithinMs } from './catalog/catalog-connection.ts'
+import { checkSameServer, readServerProcess, type ServerProcess } from './catalog/same-server.ts'
 import { asReplicationRefusal, checkServer, readServerFacts, type ServerFacts } from './catalog/server-facts.ts'
 import type { FollowSettings } from './follow-options.ts'
 
@@ -18,18 +19,21 @@ const inquiryMs = 3_000
 const busyMs = 100
 
 /**
- * One set of connections: one for replication, one ordinary for the catalog, and the snapshot's workers. When one of the
- * first two is lost all are closed, and {@link failure} says what came first.
+ * One set of connections: one for replication, one ordinary for the catalog, which is opened again where something in
+ * between closed it, and the snapshot's workers. When the first is lost, or the server ends the second, all are closed, and
+ * {@link failure} says what came first.
  */
 export class Connections {
   /** Another one after {@link renewReplication}. */
   replication: Connection
   /** On a standby a walsender too, though it only answers questions. */
-  readonly ordinary: Connection
+  readonly ordinary: CatalogConnection
   /** What the server said of itself when the connections were opened. */
   readonly server: ServerFacts
   readonly #resolved: ResolvedConnection
   readonly #settings: FollowSettings
+  /** The walsender's. */
+  #process: ServerProcess | undefined
   readonly #workers = new Set<Connection>()
   /** Looks for what the server did not say when it ended the replication connection, over the other one. */
   #inquiry: (() => Promise<WalwireError | undefined>) | undefined
@@ -47,16 +51,23 @@ export class Connections {
     replication: Connection,
     ordinary: Connection,
     server: ServerFacts,
+    process: ServerProcess | undefined,
   ) {
     this.#settings = settings
     this.#resolved = resolved
     this.replication = replication
-    this.ordinary = ordinary
     this.server = server
+    this.#process = process
+    this.ordinary = new CatalogConnection({
+      first: ordinary,
+      open: (signal) => this.#openOrdinary(signal),
+      // A shutdown is said on this connection only while the other one is busy sending; a walsender that is blocked by
+      // our back-pressure would hold the server up.
+      onEnd: (reason) => this.abandon(reason),
+      unreachableMs: reachableWithinMs(server.walSenderTimeoutMs),
+      logger: settings.logger,
+    })
     this.#watchReplication()
-    // An administrator's shutdown is said on this connection only while the other one is busy sending; a walsender that
-    // is blocked by our back-pressure would hold the server up.
-    void ordinary.ended.then((error) => this.abandon(error))
   }
 
   /** @throws {WalwireError} what the connections throw, and {@link checkServer} */
@@ -80,11 +91,11 @@ export class Connections {
       })
       const server = await readServerFacts(replication)
       checkServer(server)
-      // which timeline a standby replays is told to walsenders alone, which take queries as well
-      const ordinary = await open(server.inRecovery ? 'database' : undefined)
-      await checkSameServer(ordinary, replication)
+      const ordinary = await open(ordinaryKind(server))
+      const process = await readServerProcess(replication)
+      await checkSameServer(ordinary, process)
       signal.throwIfAborted()
-      return new Connections(settings, resolved, replication, ordinary, server)
+      return new Connections(settings, resolved, replication, ordinary, server, process)
     } catch (error) {
       destroyAll()
       throw error
@@ -105,12 +116,24 @@ export class Connections {
     return bytes
   }
 
+  async #openOrdinary(signal: AbortSignal): Promise<Connection> {
+    const replication = ordinaryKind(this.server)
+    const connection = await connect(this.#resolved, this.#settings, { replication, signal })
+    try {
+      await checkSameServer(connection, this.#process)
+      return connection
+    } catch (error) {
+      connection.destroy()
+      throw error
+    }
+  }
+
   /** Another ordinary connection, for a copy. */
   async openWorker(signal: AbortSignal): Promise<Connection> {
     const worker = await connect(this.#resolved, this.#settings, { signal })
     this.#workers.add(worker)
     if (this.#failure !== undefined || this.#closing) worker.destroy()
-    await checkSameServer(this.ordinary, worker)
+    await checkSameServer(this.ordinary, await readServerProcess(worker))
     return worker
   }
 
@@ -133,7 +156,8 @@ export class Connections {
     this.#watchReplication()
     former.destroy()
     if (this.#failure !== undefined || this.#closing) this.replication.destroy()
-    await checkSameServer(this.ordinary, this.replication)
+    this.#process = await readServerProcess(this.replication)
+    await checkSameServer(this.ordinary, this.#process)
   }
 
   #watchReplication(): void {
@@ -204,6 +228,11 @@ export class Connections {
       await this.ordinary.cancel(AbortSignal.timeout(remainingMs)).catch(() => {})
     }
   }
+}
+
+/** Which timeline a standby replays is told to walsenders alone, which take queries as well. */
+function ordinaryKind({ inRecovery }: ServerFacts): 'database' | undefined {
+  return inRecovery ? 'database' : undefined
 }
 
 /**

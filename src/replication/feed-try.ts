@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import type { Connection } from '../protocol/connection/connection.ts'
 import { within } from '../protocol/connection/within.ts'
-import type { WalwireError } from '../protocol/messages/errors.ts'
+import { WalwireError } from '../protocol/messages/errors.ts'
 import { formatLsn, type Lsn, parseLsn } from '../protocol/messages/lsn.ts'
 import { dropSlotCommand } from '../protocol/messages/replication-commands.ts'
 import { errorFieldsOf } from '../protocol/messages/server-error.ts'
@@ -208,12 +209,33 @@ export class FeedTry implements Source {
     for (let told = false; ; told = true) {
       const holder = await lock.take()
       const decision = await this.#decide()
-      if (holder === undefined) return decision
+      if (holder === undefined) {
+        ordinary.whenRenewed = (connection, former) => this.#reclaimSlot(connection, former.processId)
+        return decision
+      }
       if (decision.plan.kind === 'continue' && decision.slot?.activePid !== undefined) throw slotActive(decision.slot)
       if (performance.now() >= deadline) throw slotTaken(name, holder)
       if (!told) logger.info({ slot: name, pid: holder }, `slot ${name} is another run's: waiting for that to end`)
       await delay(lockRetryMs, undefined, { signal: this.#signal })
     }
+  }
+
+  /**
+   * The ordinary connection was lost, and the lock with it: this is another one. While a walsender of this run has the slot
+   * in use nobody else can; else somebody may have taken it in between.
+   *
+   * @throws {WalwireError} `slot_taken`, `slot_lost`
+   */
+  async #reclaimSlot(connection: Connection, formerPid: number): Promise<void> {
+    const { slot: name, logger } = this.#settings
+    const holder = await new RunLock(connection, this.#connections.server.systemId, name).takeOver(formerPid)
+    if (this.#following?.stream !== undefined) {
+      if (holder !== undefined) logger.warn({ slot: name, pid: holder }, `another run waits for slot ${name}`)
+      return
+    }
+    if (holder !== undefined) throw slotTaken(name, holder)
+    const made = this.#consistentPoint
+    if (made !== 0n && (await readSlot(connection, name))?.confirmedFlush !== made) throw slotExchanged(name)
   }
 
   async #decide(): Promise<Decision> {
@@ -275,7 +297,11 @@ export class FeedTry implements Source {
       signal: this.#signal,
       makeSlot: () => this.#makeSlot('export'),
       dropMadeSlot: () => this.#dropMadeSlot(),
-      basePosition: (consistentPoint) => streamPosition(position, consistentPoint),
+      basePosition: (consistentPoint) => {
+        // an attempt counts on from the one before it
+        const { copied = position.copied } = this.#state.progress.delivered ?? position
+        return streamPosition(copied === undefined ? position : { ...position, copied }, consistentPoint)
+      },
     })
     return this.#copying
   }
@@ -320,6 +346,15 @@ export class FeedTry implements Source {
     })
     return this.#following
   }
+}
+
+function slotExchanged(slot: string): WalwireError {
+  return new WalwireError('slot_lost', {
+    what: `slot ${slot} is not the one any more that this feed made`,
+    why: 'it was dropped, moved or made anew while the connection was lost that told others of this run',
+    hint: 'begin again with the position that was stored last: a new slot and snapshot',
+    slot,
+  })
 }
 
 /** How to start, and the slot that was found. */

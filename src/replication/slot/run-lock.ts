@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
 import { WalwireError } from '../../protocol/messages/errors.ts'
 import { type Queryable, queryRows } from '../catalog/queryable.ts'
 
@@ -57,7 +58,28 @@ export class RunLock {
     // one that has let go of it in between
     return holder ? Number(holder) : await this.take()
   }
+
+  /**
+   * Takes the lock over a connection that takes the place of a former one, whose session may have it still, since the
+   * server has not noticed that its client is gone: then that is ended.
+   *
+   * @param formerPid its process
+   * @returns as {@link take}
+   */
+  async takeOver(formerPid: number): Promise<number | undefined> {
+    const deadline = performance.now() + takeOverMs
+    for (;;) {
+      const holder = await this.take()
+      if (holder === undefined || performance.now() >= deadline) return holder
+      if (holder === formerPid) await queryRows(this.#ordinary, `SELECT pg_catalog.pg_terminate_backend(${formerPid})`)
+      await delay(takeOverRetryMs)
+    }
+  }
 }
+
+/** A session that is ended lets go within moments. */
+const takeOverMs = 5_000
+const takeOverRetryMs = 50
 
 /** A run over this slot lives. */
 export function slotTaken(slot: string, holder: number): WalwireError {

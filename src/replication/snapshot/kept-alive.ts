@@ -1,4 +1,5 @@
 import type { Connection } from '../../protocol/connection/connection.ts'
+import type { Queryable } from '../catalog/queryable.ts'
 import { statusIntervalMs } from '../stream/liveness.ts'
 
 /** At least this often something goes over each connection while tables are copied, … */
@@ -9,7 +10,7 @@ const answerLimitMs = 30_000
 /** Connections that wait while others work. */
 export interface WaitingConnections {
   /** Those that take a query at any time. */
-  readonly idle: readonly Connection[]
+  readonly idle: readonly Queryable[]
   /** Those in the middle of a copy that the consumer may hold up. */
   readonly copying: readonly Connection[]
 }
@@ -22,7 +23,7 @@ export interface WaitingConnections {
  */
 export function keepAlive({ idle, copying }: WaitingConnections, walSenderTimeoutMs: number): () => void {
   const intervalMs = Math.min(longestIntervalMs, statusIntervalMs(walSenderTimeoutMs))
-  const asked = new Set<Connection>()
+  const asked = new Set<Queryable>()
   const timer = setInterval(() => {
     for (const connection of copying) connection.nudge()
     for (const connection of idle) {

@@ -7,6 +7,7 @@ import type { Connection } from '../../protocol/connection/connection.ts'
 import { ProtocolError } from '../../protocol/messages/errors.ts'
 import { formatLsn, type Lsn } from '../../protocol/messages/lsn.ts'
 import type { Batch } from '../batch.ts'
+import type { Queryable } from '../catalog/queryable.ts'
 import type { TypeWatch } from '../catalog/type-watch.ts'
 import { CopiedTables } from '../copied-tables.ts'
 import type { Event, TableLeftEvent } from '../events.ts'
@@ -29,7 +30,7 @@ export interface SnapshotParts {
   /** An ordinary connection, for the copy alone. */
   readonly worker: Connection
   /** Another one, which sees the catalog as it is now. */
-  readonly ordinary: Connection
+  readonly ordinary: Queryable
   /** Name of the exported snapshot, which lives as long as the transaction that exported it. */
   readonly snapshotName: string
   /** The LSN at which the rows are seen. */

@@ -26,13 +26,18 @@ export async function endStream(connection: Connection, stream: ReplicationStrea
   connection.destroy()
 }
 
+/** A walsender that was cancelled lets go of its slot within this time, or its connection is as good as gone. */
+const leaveMs = 10_000
+
 /**
  * Leaves a stream so that another connection can begin one in its slot. Inside a large transaction the server is
- * cancelled. How the stream ends does not matter: this connection is not used again.
+ * cancelled. How the stream ends does not matter, and a server that does not answer is not waited for long: this
+ * connection is not used again.
  */
 export async function leaveStream(connection: Connection, stream: ReplicationStream): Promise<void> {
   stream.finish()
   const left = connection.endCopy()
-  if ((await within(left, drainMs)) === undefined) await connection.cancel()
-  await left.catch(() => {})
+  if ((await within(left, drainMs)) !== undefined) return
+  connection.cancel().catch(() => {})
+  await within(left, leaveMs)
 }

@@ -14,6 +14,7 @@ import { Assembler } from './assembler.ts'
 import { BinaryNotExact } from './binary-format.ts'
 import { endStream, leaveStream } from './ending.ts'
 import { ReplicationStream } from './replication-stream.ts'
+import { SynchronousStandby } from './synchronous-standby.ts'
 
 /** What a slot is followed with. */
 export interface FollowingParts {
@@ -108,7 +109,12 @@ export class Following implements Source {
       types: types.registry,
       learnTypes: (relation, xid) => types.learnRelation(relation, xid),
       checkTypes: (commitLsn, xid) => types.watch.before(commitLsn, xid),
-      logger,
+      synchronous: new SynchronousStandby({
+        ordinary,
+        pid: replication.processId,
+        application: replication.parameters.get('application_name') ?? '',
+        logger,
+      }),
       binary,
       walSenderTimeoutMs: server.walSenderTimeoutMs,
       from,

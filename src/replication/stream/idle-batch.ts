@@ -10,6 +10,8 @@ export interface IdleState {
   readonly allAcknowledged: boolean
   /** Whether the server waits for an answer. It does when it is stopping, until it hears that all was flushed. */
   readonly replyRequested: boolean
+  /** Whether commits wait for this stream, those of which it carries nothing too. */
+  readonly synchronous: boolean
   /** Since the last batch, with or without events. */
   readonly sinceBatchMs: number
 }
@@ -28,6 +30,7 @@ export function idleBatchDue(state: IdleState): boolean {
   if (state.received <= state.delivered || !state.allAcknowledged) return false
   return (
     state.replyRequested ||
+    state.synchronous ||
     state.sinceBatchMs >= idleIntervalMs ||
     state.received - state.delivered >= idleIntervalBytes
   )

@@ -13,8 +13,8 @@ export interface LivenessState {
 
 /** Without a timeout of the server's own, a link is given this long. */
 const defaultTimeoutMs = 60_000
-/** Postgres' own receiver reports this often. */
-const longestStatusIntervalMs = 10_000
+/** The server may lower its timeout while a stream runs, and says so nowhere; a report has 39 bytes. */
+const longestStatusIntervalMs = 1_000
 const shortestStatusIntervalMs = 50
 
 /**

@@ -8,7 +8,6 @@ import type { Lsn } from '../../protocol/messages/lsn.ts'
 import { Reader } from '../../protocol/messages/reader.ts'
 import { backendTag } from '../../protocol/messages/tags.ts'
 import type { Batch } from '../batch.ts'
-import type { Logger } from '../logger.ts'
 import { flushLsn } from '../position.ts'
 import type { Progress } from '../progress.ts'
 import type { Source } from '../source.ts'
@@ -18,6 +17,7 @@ import { type CatalogAnswer, CatalogGate, type CatalogQuestions } from './catalo
 import { idleBatchDue, idleIntervalMs } from './idle-batch.ts'
 import { publicationMissing } from './missing-publication.ts'
 import { StandbyStatus } from './standby-status.ts'
+import type { SynchronousStandby } from './synchronous-standby.ts'
 import { Waker } from './waker.ts'
 import { WalsenderMessages } from './walsender-messages.ts'
 
@@ -31,7 +31,8 @@ export interface ReplicationStreamParts extends CatalogQuestions {
   readonly types: TypeRegistry
   /** Gives the connections up, for this reason. */
   readonly abandon: (reason: WalwireError) => void
-  readonly logger: Logger
+  /** Whether commits on the server wait for this stream. */
+  readonly synchronous: SynchronousStandby
   /** Whether the server was asked for binary values. */
   readonly binary: boolean
   readonly walSenderTimeoutMs: number
@@ -62,9 +63,14 @@ export class ReplicationStream implements Source {
 
   constructor(parts: ReplicationStreamParts) {
     this.#parts = parts
-    const { connection, decoder, assembler, from } = parts
-    this.#messages = new WalsenderMessages(decoder, assembler, new CatalogGate(parts), from)
+    const { connection, synchronous } = parts
+    this.#messages = new WalsenderMessages({
+      ...parts,
+      gate: new CatalogGate(parts),
+      onAsked: () => this.#status.answer(),
+    })
     this.#status = new StandbyStatus({ ...parts, received: () => this.received })
+    synchronous.watch(() => this.#waker.wake())
     void connection.ended.then(() => this.#waker.wake())
   }
 
@@ -126,6 +132,7 @@ export class ReplicationStream implements Source {
   /** Tells the server at once, for the last time: nothing is sent on a timer after this. */
   finish(): void {
     this.#status.finish()
+    this.#parts.synchronous.end()
     this.#ended = true
     this.#waker.wake()
   }
@@ -181,12 +188,11 @@ export class ReplicationStream implements Source {
   }
 
   /**
-   * Whether a batch without events is due. A keepalive that asks for a reply is answered by that batch's
-   * acknowledgement, or else by the timer: a server that is stopping asks again after every answer, so one at once that
-   * says nothing new would make it ask thousands of times a second.
+   * Whether a batch without events is due. A keepalive that asks for a reply is answered as it comes, but what a server that
+   * is stopping waits for is that batch's acknowledgement.
    */
   #idleDue(): boolean {
-    const { assembler, progress } = this.#parts
+    const { assembler, progress, synchronous } = this.#parts
     const standing = progress.standing
     if (standing === undefined || assembler.inTransaction) return false
     return idleBatchDue({
@@ -194,6 +200,7 @@ export class ReplicationStream implements Source {
       delivered: flushLsn(standing),
       allAcknowledged: progress.allAcknowledged,
       replyRequested: this.#messages.replyRequested,
+      synchronous: synchronous.holdsUpCommits,
       sinceBatchMs: performance.now() - this.#batchAtMs,
     })
   }

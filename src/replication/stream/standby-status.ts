@@ -9,6 +9,8 @@ import { liveness, statusIntervalMs } from './liveness.ts'
 
 /** An acknowledgement waits this long for others. */
 const ackDelayMs = 2
+/** A server that is stopping asks again after every answer: it is answered this often, beside what the timer sends. */
+const answerIntervalMs = 1_000
 
 export interface StandbyStatusParts {
   readonly connection: Connection
@@ -31,6 +33,7 @@ export class StandbyStatus {
   #reading = false
   #timer: NodeJS.Timeout | undefined
   #ackTimer: NodeJS.Timeout | undefined
+  #answeredAtMs = Number.NEGATIVE_INFINITY
   #finished = false
 
   /** Sends the first one. */
@@ -58,6 +61,13 @@ export class StandbyStatus {
       this.#ackTimer = undefined
       this.send(false)
     }, ackDelayMs)
+  }
+
+  /** The server has asked for a reply. It is given now, or by the timer. */
+  answer(): void {
+    if (performance.now() - this.#answeredAtMs < answerIntervalMs) return
+    this.#answeredAtMs = performance.now()
+    this.send(false)
   }
 
   /** Tells the server at once. */

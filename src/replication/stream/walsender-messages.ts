@@ -17,6 +17,17 @@ import type { CatalogAnswer, CatalogGate } from './catalog-gate.ts'
 const beginTag = 0x42
 const relationTag = 0x52
 
+/** What {@link WalsenderMessages} are read into. */
+export interface WalsenderMessagesParts {
+  readonly decoder: PgoutputDecoder
+  readonly assembler: Assembler
+  readonly gate: CatalogGate
+  /** Where the stream starts: the server has that much. */
+  readonly from: Lsn
+  /** Called when a keepalive asks for a reply. */
+  readonly onAsked: () => void
+}
+
 /**
  * Reads what a walsender sends, the bodies of CopyData: changes go through the decoder into the assembler, and what both
  * kinds of message say of the server is kept.
@@ -25,20 +36,22 @@ export class WalsenderMessages {
   readonly #decoder: PgoutputDecoder
   readonly #assembler: Assembler
   readonly #gate: CatalogGate
+  /** Called when a keepalive asks for a reply. */
+  readonly #onAsked: () => void
   /** Where the server said that it has come to. */
   server: Lsn | undefined
-  /** Whether a keepalive has asked for an answer. Whoever gives one takes it back. */
+  /** Whether a keepalive has asked for a reply since the last batch. */
   replyRequested = false
   #received: Lsn
   /** The server's clock in the last XLogData, in two halves; 0 after a keepalive between transactions. */
   #clockHigh = 0
   #clockLow = 0
 
-  /** @param from where the stream starts: the server has that much */
-  constructor(decoder: PgoutputDecoder, assembler: Assembler, gate: CatalogGate, from: Lsn) {
+  constructor({ decoder, assembler, gate, from, onAsked }: WalsenderMessagesParts) {
     this.#decoder = decoder
     this.#assembler = assembler
     this.#gate = gate
+    this.#onAsked = onAsked
     this.#received = from
   }
 
@@ -98,8 +111,10 @@ export class WalsenderMessages {
     const { walEnd, replyRequested } = decodePrimaryKeepalive(reader)
     this.server = walEnd
     if (walEnd > this.#received) this.#received = walEnd
-    this.replyRequested ||= replyRequested
     this.#assembler.keepalive(walEnd)
     if (!this.#assembler.inTransaction) this.#clockHigh = this.#clockLow = 0
+    if (!replyRequested) return
+    this.replyRequested = true
+    this.#onAsked()
   }
 }

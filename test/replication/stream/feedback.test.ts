@@ -54,6 +54,7 @@ describe('a batch without events', () => {
     delivered: received - 0x30n,
     allAcknowledged: true,
     replyRequested: false,
+    synchronous: false,
     sinceBatchMs: 0,
   }
 
@@ -64,18 +65,19 @@ describe('a batch without events', () => {
       { replyRequested: true },
       true,
     ],
+    ['is due at once while commits wait for it', { synchronous: true }, true],
     ['is due after ten seconds', { sinceBatchMs: idleIntervalMs }, true],
     ['is not due a millisecond before', { sinceBatchMs: idleIntervalMs - 1 }, false],
     ['is due after 16 MB of WAL', { received: quiet.delivered + idleIntervalBytes }, true],
     ['is not due a byte before', { received: quiet.delivered + idleIntervalBytes - 1n }, false],
     [
       'is never due while something delivered is not acknowledged: one is outstanding',
-      { allAcknowledged: false, replyRequested: true, sinceBatchMs: 1e9, received: 1n << 40n },
+      { allAcknowledged: false, replyRequested: true, synchronous: true, sinceBatchMs: 1e9, received: 1n << 40n },
       false,
     ],
     [
       'is never due where there is nothing new to say, however the server asks',
-      { delivered: received, replyRequested: true, sinceBatchMs: 1e9 },
+      { delivered: received, replyRequested: true, synchronous: true, sinceBatchMs: 1e9 },
       false,
     ],
     [
@@ -159,6 +161,7 @@ class World {
         delivered: flushLsn(this.#delivered),
         allAcknowledged,
         replyRequested,
+        synchronous: false,
         sinceBatchMs: this.#sinceBatchMs,
       })
     if (!due) return false

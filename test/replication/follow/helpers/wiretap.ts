@@ -24,10 +24,23 @@ export interface Wiretap extends AsyncDisposable {
   readonly keepalives: { readonly asking: number; readonly silent: number }
   /** Bytes that went either way. */
   readonly bytes: { readonly up: number; readonly down: number }
-  /** Cuts every connection there is, without a word. New ones work. */
-  cut(): void
+  /** Cuts every connection there is, all but those for replication, or the first of these, without a word. New ones work. */
+  cut(which?: 'ordinary' | 'first ordinary'): void
+  /**
+   * Passes nothing on any more, either way, and closes nothing, as a firewall that has forgotten a connection: of every
+   * connection there is but those for replication, or of those that are opened from now on as well.
+   */
+  swallow(which: 'ordinary' | 'ordinary, and all that come'): void
   /** Stops passing on what the server sends, until the function that it answers is called. */
   hold(): () => void
+}
+
+/** The two ends of one connection. */
+interface Pair {
+  readonly client: Socket
+  readonly server: Socket
+  isReplication: boolean
+  isSwallowed: boolean
 }
 
 /** @param uri of the server, as superuser */
@@ -36,12 +49,16 @@ export async function wiretap(uri: string): Promise<Wiretap> {
   const statusUpdates: StatusUpdate[] = []
   const keepalives = { asking: 0, silent: 0 }
   const bytes = { up: 0, down: 0 }
-  const pairs = new Set<readonly [Socket, Socket]>()
+  const pairs = new Set<Pair>()
+  let swallowsNew = false
 
   const proxy = createServer({ noDelay: true }, (client) => {
     const server = connect({ host: target.hostname, port: Number(target.port), noDelay: true })
-    const pair = [client, server] as const
+    const pair: Pair = { client, server, isReplication: false, isSwallowed: swallowsNew }
     pairs.add(pair)
+    client.once('data', (startup) => {
+      pair.isReplication = startup.includes('replication\0')
+    })
     const up = copyDataSplitter(true, (body) => {
       if (body[0] === code('r')) statusUpdates.push(readStatusUpdate(body))
     })
@@ -49,18 +66,24 @@ export async function wiretap(uri: string): Promise<Wiretap> {
       if (body[0] === code('k')) keepalives[body[17] === 1 ? 'asking' : 'silent']++
     })
     client.on('data', (chunk) => {
+      if (pair.isSwallowed) return
       bytes.up += chunk.length
       up(chunk)
       server.write(chunk)
     })
     server.on('data', (chunk) => {
+      if (pair.isSwallowed) return
       bytes.down += chunk.length
       down(chunk)
       // back-pressure passes through, as over a real wire
       if (!client.write(chunk)) server.pause()
     })
     client.on('drain', () => server.resume())
-    for (const [socket, other] of [pair, [server, client] as const]) {
+    const ways = [
+      [client, server],
+      [server, client],
+    ] as const
+    for (const [socket, other] of ways) {
       socket.on('error', () => other.destroy())
       socket.on('end', () => other.end())
       socket.on('close', () => {
@@ -76,10 +99,12 @@ export async function wiretap(uri: string): Promise<Wiretap> {
   url.hostname = '127.0.0.1'
   url.port = String(portOf(proxy.address()))
   url.searchParams.set('sslmode', 'disable')
-  const cut = () => {
-    for (const [client, server] of pairs) {
+  const cut = (which?: 'ordinary' | 'first ordinary') => {
+    for (const { client, server, isReplication } of pairs) {
+      if (which !== undefined && isReplication) continue
       client.destroy()
       server.destroy()
+      if (which === 'first ordinary') return
     }
   }
   return {
@@ -88,11 +113,15 @@ export async function wiretap(uri: string): Promise<Wiretap> {
     keepalives,
     bytes,
     cut,
+    swallow(which) {
+      for (const pair of pairs) if (!pair.isReplication) pair.isSwallowed = true
+      swallowsNew = which !== 'ordinary'
+    },
     hold() {
       const held = [...pairs]
-      for (const [, server] of held) server.pause()
+      for (const { server } of held) server.pause()
       return () => {
-        for (const [, server] of held) server.resume()
+        for (const { server } of held) server.resume()
       }
     },
     async [Symbol.asyncDispose]() {

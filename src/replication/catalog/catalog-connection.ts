@@ -1,0 +1,209 @@
+import type { Connection, QueryLimit } from '../../protocol/connection/connection.ts'
+import type { QueryResult } from '../../protocol/connection/simple-query.ts'
+import { within } from '../../protocol/connection/within.ts'
+import { WalwireError } from '../../protocol/messages/errors.ts'
+import { errorFieldsOf, isFatal } from '../../protocol/messages/server-error.ts'
+import type { Logger } from '../logger.ts'
+import type { Queryable } from './queryable.ts'
+import { describeWait, readWait, type SessionWait } from './session-wait.ts'
+
+/** What a {@link CatalogConnection} is made with. */
+export interface CatalogConnectionParts {
+  /** Open, and of nobody else. */
+  readonly first: Connection
+  /** Opens another one. */
+  readonly open: (signal: AbortSignal) => Promise<Connection>
+  /** Called when nothing is to be gone on with: the server is stopping, an administrator wants it, or {@link CatalogConnection.whenRenewed} rejects. */
+  readonly onEnd: (reason: WalwireError) => void
+  /** How long a server is waited for that cannot be reached by another connection either; see {@link reachableWithinMs}. */
+  readonly unreachableMs: number
+  readonly logger: Logger
+}
+
+/** A question that is not answered by then is looked after over another connection. */
+const patienceMs = 3_000
+/** An answer that was given by then is still on its way. */
+const onItsWayMs = 1_000
+/** A server that works on a question, or waits for a lock with it, has so long for the answer. */
+const questionLimitMs = 60_000
+const longestUnreachableMs = 60_000
+const shortestUnreachableMs = 5_000
+
+/** How long a server that cannot be reached is waited for: as long as it waits for us, within reason. */
+export function reachableWithinMs(walSenderTimeoutMs: number): number {
+  if (walSenderTimeoutMs <= 0) return longestUnreachableMs
+  return Math.min(longestUnreachableMs, Math.max(shortestUnreachableMs, walSenderTimeoutMs))
+}
+
+/**
+ * The ordinary connection of a run, for questions about the catalog. It is idle for long, so that something in between may
+ * close it, or swallow what is sent without a word: then it is opened again when it is needed, and what was asked is asked
+ * again. So it is for questions, and for what may be said twice. Every question has a limit.
+ *
+ * A server that is stopping says so here even while the replication connection is blocked by back-pressure.
+ */
+export class CatalogConnection implements Queryable {
+  /** What must be done over a connection that takes the place of a former one, before anything else is asked. */
+  whenRenewed: (connection: Connection, former: Connection) => Promise<void> = async () => {}
+  readonly #parts: CatalogConnectionParts
+  readonly #closing = new AbortController()
+  #connection: Connection
+  #renewal: Promise<Connection> | undefined
+
+  constructor(parts: CatalogConnectionParts) {
+    this.#parts = parts
+    this.#connection = this.#watch(parts.first)
+  }
+
+  /**
+   * @param limit default: a minute
+   * @throws {WalwireError} as {@link Connection.query}; what {@link CatalogConnectionParts.open} throws
+   */
+  async query(sql: string, limit: QueryLimit = { limitMs: questionLimitMs }): Promise<QueryResult[]> {
+    const connection = await this.#usable()
+    try {
+      return await this.#ask(connection, sql, limit)
+    } catch (error) {
+      if (!this.#wasDropped(connection)) throw error
+    }
+    return this.#ask(await this.#usable(), sql, limit)
+  }
+
+  /** Cancels what is asked, see {@link Connection.cancel}. */
+  cancel(signal: AbortSignal): Promise<void> {
+    return this.#connection.cancel(signal)
+  }
+
+  /** Closes it, and opens no other. */
+  destroy(): void {
+    this.#closing.abort(closed())
+    this.#connection.destroy()
+  }
+
+  #watch(connection: Connection): Connection {
+    void connection.ended.then((error) => {
+      if (isShutdown(error)) this.#parts.onEnd(error)
+    })
+    return connection
+  }
+
+  /** Whether a connection is gone for a reason that another one may not meet. */
+  #wasDropped({ failure }: Connection): boolean {
+    return failure !== undefined && !this.#closing.signal.aborted && !isShutdown(failure)
+  }
+
+  #usable(): Promise<Connection> | Connection {
+    this.#closing.signal.throwIfAborted()
+    return this.#wasDropped(this.#connection) ? this.#renew() : this.#connection
+  }
+
+  /** Another connection takes the place of this one, once for all who wait for it. */
+  #renew(): Promise<Connection> {
+    this.#renewal ??= this.#reopen().finally(() => {
+      this.#renewal = undefined
+    })
+    return this.#renewal
+  }
+
+  async #reopen(): Promise<Connection> {
+    const { logger, unreachableMs, onEnd } = this.#parts
+    const former = this.#connection
+    logger.info(
+      { error: former.failure },
+      'the ordinary connection was closed by something in between: another one is opened',
+    )
+    const connection = await this.#open(unreachableMs, former.failure)
+    try {
+      await this.whenRenewed(connection, former)
+    } catch (error) {
+      if (error instanceof WalwireError && connection.failure === undefined) onEnd(error)
+      connection.destroy()
+      throw error
+    }
+    this.#connection = this.#watch(connection)
+    return connection
+  }
+
+  /** @throws {WalwireError} `connection_lost` when there is none within `ms` */
+  async #open(ms: number, cause?: unknown): Promise<Connection> {
+    const { signal } = this.#closing
+    const late = new AbortController()
+    const timer = setTimeout(() => late.abort(unreachable(ms, cause)), ms)
+    try {
+      const connection = await this.#parts.open(AbortSignal.any([signal, late.signal]))
+      if (!signal.aborted) return connection
+      connection.destroy()
+      throw signal.reason
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  /** Asks, and looks after the question when its answer does not come. */
+  async #ask(connection: Connection, sql: string, limit: QueryLimit): Promise<QueryResult[]> {
+    const answer = connection.query(sql, limit)
+    const timer = setTimeout(() => void this.#lookAfter(connection, answer), patienceMs)
+    try {
+      return await answer
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  /** Finds out over another connection what became of a question, and gives up a connection that swallowed it. */
+  async #lookAfter(connection: Connection, answer: Promise<unknown>): Promise<void> {
+    const { logger, unreachableMs } = this.#parts
+    const untilMs = performance.now() + unreachableMs - patienceMs
+    const leftMs = () => untilMs - performance.now()
+    try {
+      const wait = await this.#readWait(connection.processId, unreachableMs - patienceMs)
+      if (wait === undefined || wait.state !== 'idle') {
+        const why = wait === undefined ? 'nothing is known of its session' : describeWait(wait)
+        logger.warn({ ...wait }, `a question about the catalog waits for its answer: ${why}`)
+      } else if ((await within(answer, onItsWayMs)) === undefined) {
+        connection.destroy(new Error('the server has answered a question, and the answer did not come'))
+      }
+    } catch (error) {
+      if (this.#closing.signal.aborted) return
+      logger.warn(
+        { error },
+        'a question about the catalog waits for its answer, and another connection cannot be opened',
+      )
+      if ((await within(answer, leftMs())) === undefined) {
+        connection.destroy(new Error(`no answer came within ${unreachableMs / 1000} s`))
+      }
+    }
+  }
+
+  async #readWait(pid: number, ms: number): Promise<SessionWait | undefined> {
+    const other = await this.#open(ms)
+    try {
+      return await readWait(other, pid)
+    } finally {
+      other.destroy()
+    }
+  }
+}
+
+/** FATAL of class 57P, operator intervention: the server is stopping, it crashed, or an administrator ended the session. */
+function isShutdown(error: WalwireError): boolean {
+  const fields = errorFieldsOf(error)
+  return fields !== undefined && isFatal(fields) && /^57P0[1-4]$/.test(fields.code)
+}
+
+function closed(): WalwireError {
+  return new WalwireError('connection_closed', {
+    what: 'the ordinary connection is over',
+    why: 'this side closed it',
+    hint: 'open another one',
+  })
+}
+
+function unreachable(ms: number, cause: unknown): WalwireError {
+  return new WalwireError('connection_lost', {
+    what: 'the server cannot be asked any more',
+    why: `no ordinary connection could be opened within ${ms / 1000} s`,
+    hint: 'begin again at the stored position; a network in between may drop what is sent',
+    cause,
+  })
+}
