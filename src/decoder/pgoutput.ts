@@ -218,6 +218,8 @@ export class PgoutputDecoder {
         // with it (PG18: reorderbuffer.c ReorderBufferCheckAndTruncateAbortedTXN).
         sink.streamAbort(decodeStreamAbort(new Reader(bytes, body, end, 'Stream Abort')))
         break
+      // Nothing else is sent where streaming is off and the slot is not two-phase, which is looked at before the start:
+      // docs/protocol.md goes through what versions 14 to 18 may send.
       default:
         throw new ProtocolError(
           'a message of the replication stream could not be read',

@@ -370,6 +370,10 @@ export class Assembler implements PgoutputSink {
     return this.#tx ?? this.#outOfOrder('a change or a commit came outside a transaction')
   }
 
+  /**
+   * No version sends this: a transaction is replayed in one go between its Begin and Commit, and a message of no
+   * transaction is sent when its record is read, before or after that (PG18: reorderbuffer.c ReorderBufferQueueMessage).
+   */
   #outOfOrder(why: string): never {
     throw new WalwireError('protocol_violation', {
       what: 'the replication stream is out of order',

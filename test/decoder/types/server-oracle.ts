@@ -115,7 +115,7 @@ async function copied(connection: Connection, sql: string, format: CopyFormat): 
   const messages: Uint8Array[] = []
   const copy = await CopyOut.begin(connection, sql, format)
   await copy.pull((bytes, start, end) => {
-    messages.push(bytes.slice(start, end))
+    messages.push(new Uint8Array(bytes.subarray(start, end)))
     return false
   })
   return messages
@@ -123,7 +123,12 @@ async function copied(connection: Connection, sql: string, format: CopyFormat): 
 
 /** A line of a copy in text format, of one column, without its escapes. */
 function readLine(line: Uint8Array): Uint8Array {
-  const fields = [{ name: 'value', read: (bytes: Uint8Array, start: number, end: number) => bytes.slice(start, end) }]
+  const fields = [
+    {
+      name: 'value',
+      read: (bytes: Uint8Array, start: number, end: number) => new Uint8Array(bytes.subarray(start, end)),
+    },
+  ]
   const { value } = rowReader(copyTextLayout, fields, new Cursor(), 'the server')(line, 0, line.length)
   if (!(value instanceof Uint8Array)) throw new Error('the server gave NULL')
   return new Uint8Array(value)
