@@ -297,11 +297,7 @@ export class FeedTry implements Source {
       signal: this.#signal,
       makeSlot: () => this.#makeSlot('export'),
       dropMadeSlot: () => this.#dropMadeSlot(),
-      basePosition: (consistentPoint) => {
-        // an attempt counts on from the one before it
-        const { copied = position.copied } = this.#state.progress.delivered ?? position
-        return streamPosition(copied === undefined ? position : { ...position, copied }, consistentPoint)
-      },
+      basePosition: (consistentPoint) => streamPosition(position, consistentPoint),
     })
     return this.#copying
   }

@@ -67,6 +67,10 @@ export class Replica {
         this.#copied.set(nameOf(line), (this.#copied.get(nameOf(line)) ?? Number.NaN) + 1)
         this.#add(line, true)
         return
+      case 'table-left':
+        this.tables.delete(nameOf(line))
+        this.#copied.delete(nameOf(line))
+        return
       case 'snapshot-end':
         if (this.#copied.get(nameOf(line)) !== line.rows) throw new Error('the number of rows is not that of the copy')
         return

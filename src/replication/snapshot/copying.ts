@@ -1,3 +1,4 @@
+import type { Connection } from '../../protocol/connection/connection.ts'
 import { WalwireError } from '../../protocol/messages/errors.ts'
 import { formatLsn, type Lsn } from '../../protocol/messages/lsn.ts'
 import type { Batch } from '../batch.ts'
@@ -37,6 +38,8 @@ export interface CopyingParts {
 /** One attempt at the copy, and how what was opened for it is closed. */
 interface Attempt {
   readonly snapshot: Snapshot
+  /** Without it the snapshot is gone, which its next user would say in words that do not help. */
+  readonly holder: Connection
   readonly close: () => void
 }
 
@@ -70,7 +73,9 @@ export class Copying implements Source {
         this.#leave()
         return undefined
       } catch (error) {
+        const lost = this.#attempt?.holder.failure
         this.#leave()
+        if (lost !== undefined) throw lost
         if (!(error instanceof TableChanged)) throw error
         await this.#prepareNext(error)
       }
@@ -110,7 +115,7 @@ export class Copying implements Source {
         ordinary,
         snapshotName,
         at,
-        left: await this.#takeLeft(tables, at),
+        left: await this.#takeLeft(holder, tables, at),
         tables: tables.map((table) => this.#remember(table)),
         types: types.registry,
         typeWatch: types.watch,
@@ -122,7 +127,7 @@ export class Copying implements Source {
         binaryFormat: settings.binary ? types.binaryFormat : undefined,
       })
       logger.info({ tables: tables.length, lsn: formatLsn(at) }, 'the snapshot begins')
-      return { snapshot, close }
+      return { snapshot, holder, close }
     } catch (error) {
       close()
       throw error
@@ -130,13 +135,13 @@ export class Copying implements Source {
   }
 
   /** What the consumer has under names that this attempt does not have. A table that took another name is a new one to it. */
-  async #takeLeft(tables: readonly PublishedTable[], at: Lsn): Promise<readonly TableLeftEvent[]> {
-    const { state, connections } = this.#parts
+  async #takeLeft(holder: Connection, tables: readonly PublishedTable[], at: Lsn): Promise<readonly TableLeftEvent[]> {
+    const { state } = this.#parts
     const names = new Map(tables.map(({ oid, relation }) => [oid, relation.table]))
     for (const { oid, table } of state.held.relations) if (names.get(oid) !== table) state.announced.forget(oid)
     const left: TableLeftEvent[] = []
     for (const relation of state.held.takeLeaving(new Set(names.values()))) {
-      const reason = await whyLeft(connections.ordinary, relation, new Set(names.keys()))
+      const reason = await whyLeft(holder, relation, new Set(names.keys()))
       left.push({ kind: 'table-left', table: relation.table, relation, lsn: at, reason })
     }
     return left

@@ -51,6 +51,26 @@ describe.each(testVersions())('a copy that takes long, on PostgreSQL %i,', (vers
     expect(cutter.cuts).toBe(0)
   })
 
+  test.each([
+    ['that holds its snapshot', `state = 'idle in transaction'`],
+    ['that copies', `query LIKE 'COPY %'`],
+  ])('that loses the connection %s, can be tried again', async (_which, condition) => {
+    await using source = await Source.make(
+      server,
+      `CREATE TABLE a (id int PRIMARY KEY, pad text); CREATE TABLE b (id int PRIMARY KEY);
+      INSERT INTO a SELECT i, repeat('x', 10000) FROM generate_series(1, 3000) i`,
+    )
+    const reader = source.follow({ maxBatchRows: 100 })
+    await reader.until('rows of a', ({ events }) => rowsOf(events, 'public.a') > 0)
+    await source.write(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND (${condition}) AND pid <> pg_backend_pid()`,
+    )
+    const error = await reader.failure()
+    expect(error).toMatchObject({ code: 'server_stopping', retryable: true })
+    const copied = await source.follow({ start: reader.stored }).untilCopied()
+    expect(rowsOf(copied, 'public.a')).toBe(3000)
+  })
+
   test('behind the lock of a migration, says within seconds what it waits for, naming who holds it', async () => {
     await using source = await Source.make(server, 'CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)')
     const migration = source.session()
