@@ -1,12 +1,12 @@
 import { quoteIdentifier } from '../protocol/messages/quote.ts'
-import { firstMember, type Member, readPairs, writePairs } from './members.ts'
+import { firstPair, type MemberPair, readPairs, writePairs } from './members.ts'
 
 /** A table whose copy is complete. */
 export interface CopiedTable {
   readonly schema: string
   readonly name: string
   /** What it was when it was copied. The first is of the table itself; a membership of 0 is one that is not known (format 1). */
-  readonly members: readonly Member[]
+  readonly members: readonly MemberPair[]
   /** LSN of the snapshot in which it was read; undefined where that is the slot's consistent point. */
   readonly at: string | undefined
 }
@@ -23,7 +23,7 @@ export interface CopiedTable {
 export class CopiedTables {
   #text = ''
   #schema: string | undefined
-  #lastMember = firstMember
+  #lastMember = firstPair
 
   /** What the entries so far are. */
   get text(): string {
@@ -49,7 +49,7 @@ const entryPattern = new RegExp(
 export function readCopiedTables(text: string): readonly CopiedTable[] | undefined {
   const tables: CopiedTable[] = []
   let schema: string | undefined
-  let lastMember = firstMember
+  let lastMember = firstPair
   entryPattern.lastIndex = 0
   while (entryPattern.lastIndex < text.length) {
     const [, quotedSchema, quotedName, pairs, at] = entryPattern.exec(text) ?? []

@@ -13,8 +13,10 @@ import { waitForLsn } from './catalog/wait-for-lsn.ts'
 import { Connections } from './connections.ts'
 import type { FeedState } from './feed-state.ts'
 import type { FollowSettings } from './follow-options.ts'
+import { knowingAll, withMembers } from './known-members.ts'
 import type { Position } from './position.ts'
-import { readMembers, readPublications } from './publication/publication.ts'
+import { type PublishedMembers, readMembers, readPublications } from './publication/publication.ts'
+import { foundTable } from './publication/publication-members.ts'
 import { publicationNotes } from './publication/publication-notes.ts'
 import { isConnectionLoss } from './replication-error.ts'
 import { RunLock, slotTaken } from './slot/run-lock.ts'
@@ -161,21 +163,23 @@ export class FeedTry implements Source {
 
   async #begin(): Promise<Source> {
     const { plan, slot } = await this.#claimSlot()
-    const hasRoots = await this.#reviewPublications()
+    const found = await this.#reviewPublications()
+    const hasRoots = found.publications.some(({ viaRoot }) => viaRoot)
     if (plan.kind !== 'continue' || hasRoots) await this.#readPublications()
     if (plan.kind !== 'continue') return this.#beginAnew(plan, slot?.confirmedFlush)
-    if (plan.confirmedFlush === undefined) this.#state.progress.continueFrom(plan.position)
-    else this.#state.progress.startAt(plan.position, plan.confirmedFlush)
+    const position = withMembers(plan.position, found.members.map(foundTable), {
+      logger: this.#settings.logger,
+      said: this.#state.said,
+      unknown: plan.confirmedFlush === undefined ? 'warn' : 'info',
+    })
+    if (plan.confirmedFlush === undefined) this.#state.progress.continueFrom(position)
+    else this.#state.progress.startAt(position, plan.confirmedFlush)
     if (plan.waitFor !== undefined) await this.#waitFor(plan.waitFor)
-    return this.#follow(plan.position, plan.from)
+    return this.#follow(position, plan.from)
   }
 
-  /**
-   * Before anything is made or sent: up to 17 the server says only at the first change that a publication is missing.
-   *
-   * @returns whether one publishes partitions as their root
-   */
-  async #reviewPublications(): Promise<boolean> {
+  /** Before anything is made or sent: up to 17 the server says only at the first change that a publication is missing. */
+  async #reviewPublications(): Promise<PublishedMembers> {
     const { publications, logger } = this.#settings
     const { ordinary, server } = this.#connections
     const found = await readMembers(ordinary, publications, server.version)
@@ -184,7 +188,7 @@ export class FeedTry implements Source {
       this.#state.said.add(message)
       logger.warn(data, message)
     }
-    return found.publications.some(({ viaRoot }) => viaRoot)
+    return found
   }
 
   /** What is published can be followed, and the decoder knows whose rows come under another table's name. */
@@ -285,7 +289,10 @@ export class FeedTry implements Source {
 
   async #skipCopy(position: Position): Promise<Source> {
     const { consistentPoint } = await this.#makeSlot('nothing')
-    return single({ events: [], position: streamPosition(position, consistentPoint), atCommit: true })
+    const { ordinary, server } = this.#connections
+    const found = await readMembers(ordinary, this.#settings.publications, server.version)
+    const base = streamPosition(position, consistentPoint)
+    return single({ events: [], position: knowingAll(base, found.members.map(foundTable)), atCommit: true })
   }
 
   #copy(position: Position): Source {

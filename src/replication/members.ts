@@ -10,7 +10,7 @@
  */
 
 /** One way in which a table is published. */
-export interface Member {
+export interface MemberPair {
   /** OID of the table: of the one that holds the rows, and of the one under whose name they come. */
   readonly table: number
   /** OID of the row by which a publication has it. */
@@ -23,28 +23,28 @@ const oidLimit = 2 ** 32
 const mostDigits = 7
 
 /** Where a list of pairs begins. */
-export const firstMember: Member = { table: 0, membership: 0 }
+export const firstPair: MemberPair = { table: 0, membership: 0 }
 
 /** Writes pairs in the order of their OIDs, each once. */
-export function writeMembers(members: Iterable<Member>): string {
+export function writeMembers(members: Iterable<MemberPair>): string {
   const sorted = [...members].sort(compareMembers)
   const unique = sorted.filter((member, index) => index === 0 || compareMembers(member, sorted[index - 1]!) !== 0)
-  return writePairs(unique, firstMember)
+  return writePairs(unique, firstPair)
 }
 
 /** Reads what {@link writeMembers} wrote; undefined when it did not. */
-export function readMembers(text: string): readonly Member[] | undefined {
-  const members = readPairs(text, firstMember)
+export function readMembers(text: string): readonly MemberPair[] | undefined {
+  const members = readPairs(text, firstPair)
   const inOrder = members?.every((member, index) => index === 0 || compareMembers(members[index - 1]!, member) < 0)
   return inOrder ? members : undefined
 }
 
-function compareMembers(a: Member, b: Member): number {
+function compareMembers(a: MemberPair, b: MemberPair): number {
   return a.table - b.table || a.membership - b.membership
 }
 
 /** Writes pairs as they stand, each by what differs from the one before. */
-export function writePairs(members: readonly Member[], before: Member): string {
+export function writePairs(members: readonly MemberPair[], before: MemberPair): string {
   let text = ''
   let last = before
   for (const member of members) {
@@ -55,10 +55,10 @@ export function writePairs(members: readonly Member[], before: Member): string {
 }
 
 /** Reads what {@link writePairs} wrote after the same pair; undefined when it did not. */
-export function readPairs(text: string, before: Member): readonly Member[] | undefined {
+export function readPairs(text: string, before: MemberPair): readonly MemberPair[] | undefined {
   const differences = readDifferences(text)
   if (differences === undefined || differences.length % 2 !== 0) return undefined
-  const members: Member[] = []
+  const members: MemberPair[] = []
   let { table, membership } = before
   for (let index = 0; index < differences.length; index += 2) {
     table += differences[index]!

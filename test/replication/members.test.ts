@@ -1,13 +1,13 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type Member, readMembers, writeMembers } from '../../src/replication/members.ts'
+import { type MemberPair, readMembers, writeMembers } from '../../src/replication/members.ts'
 import { law } from '../property.ts'
 
 const anyOid = fc.oneof(fc.nat(20), fc.integer({ min: 16_384, max: 20_000 }), fc.integer({ min: 0, max: 2 ** 32 - 1 }))
-const anyMember: fc.Arbitrary<Member> = fc.record({ table: anyOid, membership: anyOid })
+const anyMember: fc.Arbitrary<MemberPair> = fc.record({ table: anyOid, membership: anyOid })
 
 /** OIDs as they come when tables are made in a random order over the life of a large cluster. */
-function scattered(tables: number): Member[] {
+function scattered(tables: number): MemberPair[] {
   let state = 1
   const next = () => (state = (state * 48_271) % 2_147_483_647) * 2
   return Array.from({ length: tables }, () => ({ table: next(), membership: next() }))
@@ -18,7 +18,7 @@ describe('the members of a position', () => {
     'are read as they were written, in the order of their OIDs, each once',
     fc.property(fc.array(anyMember), (members) => {
       const read = readMembers(writeMembers(members)) ?? []
-      const keys = (list: readonly Member[]) => list.map(({ table, membership }) => `${table} ${membership}`)
+      const keys = (list: readonly MemberPair[]) => list.map(({ table, membership }) => `${table} ${membership}`)
       expect(new Set(keys(read))).toEqual(new Set(keys(members)))
       expect(new Set(keys(read)).size).toBe(read.length)
       const sorted = read.toSorted((a, b) => a.table - b.table || a.membership - b.membership)

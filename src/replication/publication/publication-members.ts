@@ -1,3 +1,4 @@
+import type { FoundTable } from '../known-members.ts'
 import type { PublicationEntries } from './publication-entries.ts'
 import type { CandidateTable, Publication } from './publication-rows.ts'
 
@@ -6,10 +7,22 @@ export interface Member {
   readonly table: CandidateTable
   /** Those through which it is published: they decide on columns and rows. */
   readonly publications: readonly Publication[]
+  /** OIDs of the rows by which those have it: of its own or an ancestor's, of a schema's, or of the publication of all tables. */
+  readonly memberships: readonly number[]
   /** The tables that hold the rows: the table itself, or the partitions at the ends of its tree. */
   readonly leaves: readonly CandidateTable[]
   /** Some of the partitions are never published (foreign or unlogged), so the copy must leave them out. */
   readonly unpublishedLeaves: boolean
+}
+
+/** A member as a position keeps it: the pairs of itself, then those of the partitions whose rows come under its name. */
+export function foundTable({ table, memberships, leaves }: Member): FoundTable {
+  const parts = table.kind === 'p' ? [table, ...leaves] : [table]
+  return {
+    table: `${table.schema}.${table.name}`,
+    oid: table.oid,
+    members: parts.flatMap(({ oid }) => memberships.map((membership) => ({ table: oid, membership }))),
+  }
 }
 
 /** Tables below this OID belong to the server. */
@@ -32,13 +45,15 @@ export function membersOf(
   const members: Member[] = []
   for (const table of candidates) {
     if (!isPublishable(table)) continue
-    const scope = publishedAs(table, ancestorsOf(table, byOid), publications, entries)
+    const lineage: [CandidateTable, ...CandidateTable[]] = [table, ...ancestorsOf(table, byOid)]
+    const scope = publishedAs(lineage, publications, entries)
     if (scope?.as !== table) continue
     const ends = leavesOf(table, children)
     const leaves = ends.filter(isPublishable)
     members.push({
       table,
       publications: scope.publications,
+      memberships: scope.publications.flatMap((publication) => membershipsOf(publication, lineage, entries)),
       leaves,
       unpublishedLeaves: leaves.length < ends.length,
     })
@@ -55,14 +70,13 @@ interface Scope {
   readonly publications: readonly Publication[]
 }
 
+/** @param lineage the table itself at level 0, its parent at 1, and so on: the highest level wins */
 function publishedAs(
-  table: CandidateTable,
-  ancestors: readonly CandidateTable[],
+  lineage: readonly [CandidateTable, ...CandidateTable[]],
   publications: readonly Publication[],
   entries: PublicationEntries,
 ): Scope | undefined {
-  // The table itself is level 0, its parent 1, and so on: the highest level wins.
-  const lineage = [table, ...ancestors]
+  const [table] = lineage
   let top = -1
   let through: Publication[] = []
   for (const publication of publications) {
@@ -83,6 +97,15 @@ function publishedAs(
 
 function isNamed(entries: PublicationEntries, publication: Publication, table: CandidateTable): boolean {
   return entries.ofTable(publication, table) !== undefined || entries.hasSchema(publication, table)
+}
+
+function membershipsOf(
+  publication: Publication,
+  lineage: readonly CandidateTable[],
+  entries: PublicationEntries,
+): readonly number[] {
+  if (publication.allTables) return [publication.oid]
+  return lineage.flatMap((relative) => entries.rowsOf(publication, relative).map(({ oid }) => oid))
 }
 
 function ancestorsOf(table: CandidateTable, byOid: ReadonlyMap<number, CandidateTable>): CandidateTable[] {

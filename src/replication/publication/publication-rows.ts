@@ -38,6 +38,7 @@ export interface CandidateTable {
 
 /** A row of pg_publication_rel (a table) or of pg_publication_namespace (a schema). */
 export interface Membership {
+  readonly oid: number
   readonly publication: number
   readonly table: number | undefined
   readonly schema: number | undefined

@@ -4,9 +4,10 @@ import type { Column, Relation } from '../../decoder/relation.ts'
 import { WalwireError } from '../../protocol/messages/errors.ts'
 import { quoteIdentifier, quoteLiteral } from '../../protocol/messages/quote.ts'
 import { type Queryable, queryRows, type TextRow } from '../catalog/queryable.ts'
+import type { MemberPair } from '../members.ts'
 import { checkIdentified, joinIdentity, partitionsOf, readPartitionIdentities } from './identified-rows.ts'
 import { PublicationEntries } from './publication-entries.ts'
-import { type Member, membersOf } from './publication-members.ts'
+import { foundTable, type Member, membersOf } from './publication-members.ts'
 import { type CandidateTable, type Membership, type Publication, publishedActions } from './publication-rows.ts'
 import { type AttributeFacts, publishedAttributes, publishedRows } from './publication-scope.ts'
 
@@ -27,6 +28,8 @@ export interface PublishedTable {
   readonly hasGenerated: boolean
   /** The replica identities of those partitions, by OID: they decide what is logged of a row, and not the root's. */
   readonly partitions: ReadonlyMap<number, PartitionIdentity>
+  /** What a position keeps of it. */
+  readonly members: readonly MemberPair[]
   /** The planner's estimate, -1 where no part of the table was ever analysed. */
   readonly estimatedRows: number
 }
@@ -93,11 +96,12 @@ export async function readMembers(
 }
 
 function publishedTable(
-  { table, publications, leaves, unpublishedLeaves }: Member,
+  member: Member,
   published: readonly AttributeFacts[],
   entries: PublicationEntries,
   identities: ReadonlyMap<number, PartitionIdentity>,
 ): PublishedTable {
+  const { table, publications, leaves, unpublishedLeaves } = member
   const known = leaves.filter((leaf) => leaf.estimatedRows >= 0)
   return {
     oid: table.oid,
@@ -115,6 +119,7 @@ function publishedTable(
     leaves,
     unpublishedLeaves,
     hasGenerated: published.some(({ generated }) => generated !== ''),
+    members: foundTable(member).members,
     estimatedRows: known.length === 0 ? -1 : known.reduce((sum, leaf) => sum + leaf.estimatedRows, 0),
   }
 }
@@ -166,16 +171,17 @@ function oidList(oids: readonly number[]): string {
 function membershipsSql(publications: readonly Publication[], version: number): string {
   const oids = oidList(publications.map(({ oid }) => oid))
   if (version < hasFilters) {
-    return `SELECT prpubid, prrelid, NULL, NULL, false FROM pg_catalog.pg_publication_rel WHERE prpubid IN (${oids})`
+    return `SELECT oid, prpubid, prrelid, NULL, NULL, false FROM pg_catalog.pg_publication_rel WHERE prpubid IN (${oids})`
   }
-  return `SELECT prpubid, prrelid, NULL, prattrs, prqual IS NOT NULL
+  return `SELECT oid, prpubid, prrelid, NULL, prattrs, prqual IS NOT NULL
       FROM pg_catalog.pg_publication_rel WHERE prpubid IN (${oids})
-    UNION ALL SELECT pnpubid, NULL, pnnspid, NULL, false
+    UNION ALL SELECT oid, pnpubid, NULL, pnnspid, NULL, false
       FROM pg_catalog.pg_publication_namespace WHERE pnpubid IN (${oids})`
 }
 
 function parseMemberships(rows: readonly TextRow[]): Membership[] {
-  return rows.map(([publication, table, schema, attributes, filtered]) => ({
+  return rows.map(([oid, publication, table, schema, attributes, filtered]) => ({
+    oid: Number(oid),
     publication: Number(publication),
     table: table ? Number(table) : undefined,
     schema: schema ? Number(schema) : undefined,

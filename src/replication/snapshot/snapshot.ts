@@ -12,6 +12,7 @@ import type { TypeWatch } from '../catalog/type-watch.ts'
 import { CopiedTables } from '../copied-tables.ts'
 import type { Event, TableLeftEvent } from '../events.ts'
 import type { Logger } from '../logger.ts'
+import { writeMembers } from '../members.ts'
 import type { Position, UnfinishedTable } from '../position.ts'
 import type { PublishedTable } from '../publication/publication.ts'
 import { readTableCopy } from '../publication/table-copy.ts'
@@ -127,7 +128,9 @@ export class Snapshot implements Source {
   #last(): Batch | undefined {
     if (this.#over) return undefined
     this.#over = true
-    return { events: this.#takeEvents(), position: { ...this.#parts.base, ...this.#count() }, atCommit: true }
+    const { base, tables } = this.#parts
+    const members = writeMembers(tables.flatMap((table) => table.members))
+    return { events: this.#takeEvents(), position: { ...base, members, ...this.#count() }, atCommit: true }
   }
 
   /** Locks a table in the snapshot, makes sure that it is the one in the snapshot, and announces and begins its copy. */

@@ -5,6 +5,7 @@ import type { KnownTypes } from '../catalog/known-types.ts'
 import type { Connections } from '../connections.ts'
 import type { FeedState } from '../feed-state.ts'
 import type { FollowSettings } from '../follow-options.ts'
+import { NewTables } from '../known-members.ts'
 import type { Position } from '../position.ts'
 import { readPublications } from '../publication/publication.ts'
 import { readSlot } from '../slot/slot.ts'
@@ -99,6 +100,7 @@ export class Following implements Source {
     )
     checkSlotUnmoved(from, before, await readSlot(ordinary, slot))
     logger.info({ slot, lsn: formatLsn(from) }, 'following')
+    const newTables = new NewTables(base, state.said, logger)
     const assembler = new Assembler(base, { maxBatchRows, maxBatchBytes }, stop, state.announced)
     return new ReplicationStream({
       connection: replication,
@@ -107,7 +109,10 @@ export class Following implements Source {
       progress: state.progress,
       abandon: (reason) => connections.abandon(reason),
       types: types.registry,
-      learnTypes: (relation, xid) => types.learnRelation(relation, xid),
+      learnTypes: (relation, xid) => {
+        newTables.note(relation)
+        return types.learnRelation(relation, xid)
+      },
       checkTypes: (commitLsn, xid) => types.watch.before(commitLsn, xid),
       synchronous: new SynchronousStandby({
         ordinary,

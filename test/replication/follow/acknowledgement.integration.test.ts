@@ -40,6 +40,35 @@ describe.each(testVersions())('what is acknowledged, on PostgreSQL %i,', (versio
     expect(seen).toEqual([0, 1, 2, 3, 4])
   })
 
+  test.each(['an LSN', 'the slot'])(
+    'is not where a feed starts that starts at %s: the slot stays where it is',
+    async (start) => {
+      await using source = await Source.make(server, oneTable)
+      await using tap = await wiretap(source.url)
+      const stood = await source.value(
+        `SELECT lsn FROM pg_create_logical_replication_slot('${source.slot}', 'pgoutput')`,
+      )
+      await source.write("INSERT INTO t VALUES (1, 'skipped by who starts too far')")
+      const lsn = await source.value('SELECT pg_current_wal_lsn()')
+      const reader = source.follow({ start: start === 'the slot' ? 'slot' : lsn, connection: tap.url, ack: 'never' })
+      await reader.untilMark(await source.mark())
+      expect(reader.feed.status()).toMatchObject({ acknowledged: stood, delivered: reader.stored.lsn })
+      await waitUntil('what was received to be told', () => {
+        return tap.statusUpdates.some(({ write }) => write >= parseLsn(reader.stored.lsn))
+      })
+      await reader.abandon()
+      for (const { flush } of tap.statusUpdates) expect(formatLsn(flush)).toBe(stood)
+      expect(await source.confirmedFlush()).toBe(stood)
+
+      // so a typo is to be undone: nothing is gone
+      const again = source.follow({ start: 'slot' })
+      const events = await again.untilMark(await source.mark())
+      expect(insertedIds(events)).toEqual([1])
+      await again.close()
+      expect(await source.confirmedFlush()).toBe(again.stored.lsn)
+    },
+  )
+
   test('is told to the server as the end of the commit record, not a byte more or less, within milliseconds', async () => {
     await using source = await Source.make(server, oneTable)
     await using tap = await wiretap(source.url)
