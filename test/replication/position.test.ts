@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { formatLsn } from '../../src/protocol/messages/lsn.ts'
+import { formatLsn, parseLsn } from '../../src/protocol/messages/lsn.ts'
 import { comparePositions, flushLsn, type Position, parsePosition } from '../../src/replication/position.ts'
 import { law } from '../property.ts'
 import format1 from './stored-positions/format-1.json' with { type: 'json' }
@@ -294,6 +294,61 @@ describe('a position of format 1', () => {
   })
 })
 
+type Step =
+  | { readonly kind: 'copy' | 'commit' | 'split'; readonly by: number }
+  | { readonly kind: 'attempt' | 'follow' | 'restart' | 'lose' | 'from an LSN'; readonly by: number }
+const anyStep: fc.Arbitrary<Step> = fc.record({
+  kind: fc.constantFrom('copy', 'copy', 'commit', 'split', 'attempt', 'follow', 'restart', 'lose', 'from an LSN'),
+  by: fc.integer({ min: 1, max: 3 }),
+})
+
+/** What a feed delivers in its life, over several slots: a model of all that moves a position. */
+class Path {
+  readonly delivered: Position[] = []
+  /** The end of WAL. */
+  #now = 0xffff_fff0n
+  #at: Position = position({ phase: 'new', lsn: '0/0' })
+
+  constructor() {
+    this.#lose()
+  }
+
+  take({ kind, by }: Step): void {
+    const { phase, lsn, tx, copied = 0 } = this.#at
+    this.#now += 16n
+    if (kind === 'lose') this.#lose()
+    // another run: whatever is before the stream begins anew, at another slot
+    else if (phase === 'new' || (phase === 'snapshot' && (kind === 'attempt' || kind === 'restart'))) {
+      const begin = formatLsn(this.#now)
+      this.#deliver({ phase: 'snapshot', consistentPoint: begin, lsn: begin, copied: copied + by })
+    } else if (kind === 'copy') this.#deliver({ copied: copied + by })
+    else if (phase === 'snapshot') this.#deliver({ phase: 'stream' })
+    else if (kind === 'commit') this.#deliver({ lsn: formatLsn(this.#now), tx: undefined })
+    else if (kind === 'split') {
+      const commitLsn = tx?.commitLsn ?? formatLsn(parseLsn(lsn) + BigInt(by))
+      this.#deliver({ tx: { commitLsn, seq: (tx?.seq ?? 0) + by } })
+    } else if (kind === 'from an LSN') {
+      this.#deliver({ consistentPoint: undefined, tx: undefined, copied: undefined, lsn: formatLsn(this.#now) })
+    }
+  }
+
+  /** The slot is gone, and a first run begins. */
+  #lose(): void {
+    this.#deliver({
+      phase: 'new',
+      consistentPoint: undefined,
+      tx: undefined,
+      copied: undefined,
+      lsn: formatLsn(this.#now),
+    })
+  }
+
+  #deliver(moved: { readonly [Field in keyof Position]?: Position[Field] | undefined }): void {
+    this.#at = parsePosition(JSON.parse(JSON.stringify({ ...this.#at, ...moved })))
+    this.delivered.push(this.#at)
+  }
+}
+
 describe('positions of one feed', () => {
   law(
     'are in one order: a before b makes b after a, and what is before is also before whatever is after',
@@ -308,6 +363,20 @@ describe('positions of one feed', () => {
       }
     }),
     1000,
+  )
+
+  law(
+    'come in that order on every path: copied, begun anew, followed, copied beside the stream, restarted, lost',
+    fc.property(fc.array(anyStep, { maxLength: 40 }), (steps) => {
+      const path = new Path()
+      for (const step of steps) path.take(step)
+      for (const [index, after] of path.delivered.entries()) {
+        for (const before of path.delivered.slice(0, index)) {
+          expect(comparePositions(before, after), JSON.stringify([before, after])).toBeLessThan(0)
+        }
+      }
+    }),
+    300,
   )
 
   test.each<[string, Position, Position]>([
