@@ -3,7 +3,7 @@ import type { BackendKeyData } from '../messages/session-messages.ts'
 import { withinLimits } from './attempt.ts'
 import type { ResolvedConnection } from './connection-options.ts'
 import { cancelRequest } from './frontend.ts'
-import { openStream } from './open-stream.ts'
+import { openStream, type Route } from './open-stream.ts'
 
 const cancelTimeoutMs = 5_000
 
@@ -11,14 +11,14 @@ const cancelTimeoutMs = 5_000
  * Asks the server, over a connection of its own, to cancel what another one runs.
  *
  * @param key what that connection was given, if it was
- * @param mustEncrypt whether that connection is encrypted: the key must not be sent in the clear then
+ * @param route the way that it took: a name that is resolved anew may be another server's by now
  * @param signal gives up earlier
  * @see https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-CANCELING-REQUESTS
  */
 export async function requestCancel(
   resolved: ResolvedConnection,
   key: BackendKeyData | undefined,
-  mustEncrypt: boolean,
+  route: Route,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   if (key === undefined) {
@@ -31,7 +31,7 @@ export async function requestCancel(
   const { connectTimeoutMs, description } = resolved
   const timeoutMs = connectTimeoutMs === 0 ? cancelTimeoutMs : Math.min(connectTimeoutMs, cancelTimeoutMs)
   await withinLimits({ timeoutMs, signal, what: `cancel a command at ${description}` }, async (attempt) => {
-    const { stream } = await openStream(resolved, attempt, mustEncrypt)
+    const { stream } = await openStream(resolved, attempt, route)
     attempt.step = 'waiting for the server to take the cancel request'
     await new Promise<void>((resolve) => {
       // the server closes without an answer, and how that looks does not matter

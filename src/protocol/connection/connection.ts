@@ -9,7 +9,7 @@ import { requestCancel } from './cancel.ts'
 import type { ResolvedConnection } from './connection-options.ts'
 import { copyDoneMessage, flushMessage, terminateMessage } from './frontend.ts'
 import { logIn } from './login.ts'
-import { openStream } from './open-stream.ts'
+import { openStream, type Route } from './open-stream.ts'
 import { Session } from './session.ts'
 import { expectedSettings } from './session-settings.ts'
 import { putSettingsInForce } from './settings-in-force.ts'
@@ -56,13 +56,15 @@ export type SideMessage = 'handled' | 'done' | 'complete'
  */
 export class Connection {
   readonly #resolved: ResolvedConnection
+  readonly #route: Route
   readonly #session: Session
   readonly #key: BackendKeyData | undefined
   #queue: Promise<unknown> = Promise.resolve()
   #copyDoneOwed = false
 
-  private constructor(resolved: ResolvedConnection, session: Session, key: BackendKeyData | undefined) {
+  private constructor(resolved: ResolvedConnection, route: Route, session: Session, key: BackendKeyData | undefined) {
     this.#resolved = resolved
+    this.#route = route
     this.#session = session
     this.#key = key
   }
@@ -80,10 +82,10 @@ export class Connection {
     const { description, connectTimeoutMs: timeoutMs } = resolved
     const { signal, onNotice, maxBufferedBytes = defaultMaxBufferedBytes } = options
     return withinLimits({ timeoutMs, signal, what: `connect to ${description}` }, async (attempt) => {
-      const { stream, encrypted, certificate } = await openStream(resolved, attempt)
-      const session = new Session({ stream, encrypted, description, maxBufferedBytes, onNotice })
+      const { stream, route, certificate } = await openStream(resolved, attempt)
+      const session = new Session({ stream, encrypted: route.encrypted, description, maxBufferedBytes, onNotice })
       const key = await logIn(session, resolved, options, certificate, attempt)
-      const connection = new Connection(resolved, session, key)
+      const connection = new Connection(resolved, route, session, key)
       attempt.step = "waiting for the session's settings"
       const { replication, settings, clientEncoding = () => 'UTF8' } = options
       const encoding = clientEncoding(connection.parameters.get('server_encoding') ?? '')
@@ -110,7 +112,7 @@ export class Connection {
 
   /** Whether the bytes go over TLS. */
   get encrypted(): boolean {
-    return this.#session.encrypted
+    return this.#route.encrypted
   }
 
   /**
@@ -262,14 +264,15 @@ export class Connection {
   }
 
   /**
-   * Asks the server to cancel what this connection runs, over a second connection, encrypted if this one is. Resolves
+   * Asks the server to cancel what this connection runs, over a second connection that goes the same way: to the address
+   * that this one reached, encrypted if this one is. Resolves
    * when the server has taken the request, which says nothing about whether there was something to cancel.
    *
    * @param signal gives up earlier than after 5 s
    * @throws {WalwireError} as {@link open}; the signal's reason
    */
   cancel(signal?: AbortSignal): Promise<void> {
-    return requestCancel(this.#resolved, this.#key, this.encrypted, signal)
+    return requestCancel(this.#resolved, this.#key, this.#route, signal)
   }
 
   /**

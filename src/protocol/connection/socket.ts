@@ -19,20 +19,31 @@ export const readAheadBytes = 1
 /** An option that net.connect takes and its types do not name. */
 const readAhead = { readableHighWaterMark: readAheadBytes }
 
+/** A stream, and where it goes: a name with several addresses stands for one of them from then on. */
+export interface Dialled {
+  readonly stream: Duplex
+  readonly endpoint: Endpoint
+}
+
 /**
  * Opens the stream to the server, without a byte sent.
  *
+ * @param endpoint where an earlier one went, if it shall go to the very same
  * @throws {WalwireError} `connect_failed`
  */
-export async function dial(resolved: ResolvedConnection, attempt: Attempt): Promise<Duplex> {
-  const { endpoint } = resolved
+export async function dial(
+  resolved: ResolvedConnection,
+  attempt: Attempt,
+  endpoint: Endpoint = resolved.endpoint,
+): Promise<Dialled> {
   switch (endpoint.kind) {
-    case 'tcp':
+    case 'tcp': {
       attempt.step = 'connecting to the port'
-      return connected(
+      const { host, port } = endpoint
+      const socket = await connected(
         netConnect({
-          host: endpoint.host,
-          port: endpoint.port,
+          host,
+          port,
           ...readAhead,
           noDelay: true,
           keepAlive: resolved.keepAliveIdleMs !== undefined,
@@ -43,13 +54,15 @@ export async function dial(resolved: ResolvedConnection, attempt: Attempt): Prom
         resolved,
         attempt,
       )
+      return { stream: socket, endpoint: { kind: 'tcp', host: socket.remoteAddress ?? host, port } }
+    }
     case 'unix':
       attempt.step = 'connecting to the socket'
-      return connected(netConnect({ ...readAhead, path: endpoint.path }), resolved, attempt)
+      return { stream: await connected(netConnect({ ...readAhead, path: endpoint.path }), resolved, attempt), endpoint }
     case 'custom':
       attempt.step = 'waiting for the function connect'
       try {
-        return attempt.own(await endpoint.connect())
+        return { stream: attempt.own(await endpoint.connect()), endpoint }
       } catch (error) {
         throw dialFailed(resolved, error)
       }
