@@ -184,25 +184,20 @@ export class Connections {
   }
 
   /**
-   * Closes the workers; the other two connections are still needed to end well. Resolves when the requests that cancel
-   * what the workers did are closed as well, after `ms` at most.
+   * Closes the workers, and cancels what they do: a backend that waits for a lock does not notice that nobody waits for
+   * it any more. The other two connections are still needed to end well. Resolves after `ms` at most.
    */
   async closeWorkers(ms = cancelMs): Promise<void> {
     this.#closing = true
-    const signal = AbortSignal.timeout(Math.max(0, Math.floor(ms)))
-    const cancelled = [...this.#workers].map((worker) => {
-      // a backend that waits for a lock does not notice that nobody waits for it any more
-      const request = worker.cancel(signal).catch(() => {})
-      this.closeWorker(worker)
-      return request
-    })
-    await Promise.all(cancelled)
+    const workers = [...this.#workers]
+    this.#workers.clear()
+    await Promise.all(workers.map((worker) => worker.close(Math.max(0, Math.floor(ms)))))
   }
 
-  destroy(): void {
-    void this.closeWorkers()
-    this.replication.destroy()
-    this.ordinary.destroy()
+  /** Closes all, and cancels what an ordinary one may wait for. Resolves when they are closed, after `ms` at most. */
+  async close(ms: number): Promise<void> {
+    const graceMs = Math.max(0, Math.floor(ms))
+    await Promise.all([this.closeWorkers(graceMs), this.replication.close(graceMs), this.ordinary.close(graceMs)])
   }
 
   /** Closes all connections because of a failure, which {@link failure} is from then on. The first one counts. */

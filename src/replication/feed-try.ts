@@ -46,6 +46,8 @@ const flushTimeoutMs = 10_000
 const giveUpMs = 750
 /** and a slot that nobody will continue is dropped until then, from the end of the loop. */
 const dropUntilMs = 950
+/** A connection whose server does not take the goodbye is closed by then all the same. */
+const closeUntilMs = 980
 
 /**
  * One try at a feed, over one set of connections, in the order of things: check, make the slot and copy, or continue;
@@ -149,7 +151,7 @@ export class FeedTry implements Source {
     const { toDrop } = this.#state.ownership
     if (toDrop !== undefined) await this.#dropOwnSlot(toDrop, pid, begunMs + dropUntilMs)
     await workersClosed
-    connections.destroy()
+    await connections.close(begunMs + closeUntilMs - performance.now())
   }
 
   async #dropOwnSlot({ consistentPoint: standsAt }: MadeSlot, pid: number, untilMs: number): Promise<void> {

@@ -277,20 +277,25 @@ export class Connection {
 
   /**
    * Says goodbye and waits until the stream is closed, at most `graceMs`; then the stream is destroyed. What was written
-   * before is sent first. Unread data is dropped. Calling it again only waits.
+   * before is sent first. Unread data is dropped. A query or copy that is under way is cancelled, since the server would
+   * not read the goodbye before its end. Calling it again only waits.
    */
-  close(graceMs = 500): Promise<void> {
-    return this.#session.close(terminateMessage(), graceMs)
+  async close(graceMs = 500): Promise<void> {
+    const cancelled = this.#session.occupied ? this.cancel(AbortSignal.timeout(graceMs)).catch(() => {}) : undefined
+    await this.#session.close(terminateMessage(), graceMs)
+    await cancelled
   }
 
   /**
-   * Drops the connection at once.
+   * Drops the connection at once. Where the server waits for a command, it is told so (Terminate): a connection that
+   * breaks off in a transaction is an error in its log.
    *
    * @param reason when this is no wish but a judgement about the connection: it then ends as `connection_lost`, with
    * this as cause
    */
   destroy(reason?: Error): void {
-    this.#session.destroy(reason)
+    if (reason === undefined && this.#session.leavable) this.#session.leave(terminateMessage())
+    else this.#session.destroy(reason)
   }
 
   async #limited<T>(answer: Promise<T>, { limitMs = Number.POSITIVE_INFINITY }: QueryLimit): Promise<T> {

@@ -12,6 +12,9 @@ import { tlsFailed } from './tls.ts'
 /** The most that a message may have before the other side has shown that it is a server. */
 const startupMessageBytes = 1024 * 1024
 
+/** How long the system may take to take the last message. */
+const leaveMs = 100
+
 /** What a {@link Session} is made over. */
 export interface SessionParts {
   /** Connected, encrypted if it is to be, and nothing of the session sent yet. */
@@ -188,6 +191,25 @@ export class Session {
     const timer = setTimeout(() => this.destroy(), graceMs)
     await this.#closed
     clearTimeout(timer)
+  }
+
+  /** Whether the server waits for a command, which may be the last one: {@link leave}. */
+  get leavable(): boolean {
+    return this.#phase === 'idle' && this.#failure === undefined && !this.#closing
+  }
+
+  /** Whether the server is at work for this session, so that it does not read what it is told. */
+  get occupied(): boolean {
+    return (this.#phase === 'busy' || this.#phase === 'copy') && this.#failure === undefined && !this.#closing
+  }
+
+  /** Sends this last message and drops the stream as soon as it is on its way. */
+  leave(goodbye: Uint8Array): void {
+    this.#closing = true
+    this.readAhead.discard()
+    const timer = setTimeout(() => this.#stream.destroy(), leaveMs)
+    void this.#closed.then(() => clearTimeout(timer))
+    this.#stream.end(goodbye, () => this.#stream.destroy())
   }
 
   /** See {@link Connection.destroy}. */
