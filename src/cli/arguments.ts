@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import { CommandError } from './command-error.ts'
 import { nearest } from './nearest.ts'
+import { quotedArgument } from './quoted-argument.ts'
 
 /** What an option takes: nothing, one value, or one value each time that it is given. */
 export type OptionKind = 'flag' | 'value' | 'values'
@@ -63,7 +64,7 @@ export function sortArguments(
       if (token.value !== undefined) {
         throw usageError(
           `${rawName} takes no value`,
-          `it was given ${JSON.stringify(token.value)}`,
+          `it was given ${quotedArgument(token.value)}`,
           `give ${rawName} alone`,
         )
       }
@@ -74,7 +75,7 @@ export function sortArguments(
     if (token.value === undefined || (!token.inlineValue && token.value.startsWith('-') && token.value !== '-')) {
       throw usageError(
         `${rawName} needs a value`,
-        token.value === undefined ? 'nothing follows it' : `what follows it is ${token.value}`,
+        token.value === undefined ? 'nothing follows it' : `what follows it is ${quotedArgument(token.value)}`,
         `write ${rawName} VALUE, or ${rawName}=VALUE where the value begins with a dash`,
       )
     }
@@ -96,7 +97,7 @@ export function oneOf<Word extends string>(option: string, given: string, words:
   const word = words.find((candidate) => candidate === given)
   if (word !== undefined) return word
   throw usageError(
-    `--${option} cannot be ${JSON.stringify(given)}`,
+    `--${option} cannot be ${quotedArgument(given)}`,
     `it is one of ${words.join(', ')}`,
     `give --${option} one of these`,
   )
@@ -108,7 +109,7 @@ export function readSeconds(option: string, given: string | undefined): number |
   const seconds = /^\d+(\.\d+)?$/.test(given) ? Number(given) : Number.NaN
   if (seconds * 1000 <= 0x7fff_ffff && seconds > 0) return Math.ceil(seconds * 1000)
   throw usageError(
-    `--${option} cannot be ${JSON.stringify(given)}`,
+    `--${option} cannot be ${quotedArgument(given)}`,
     'it is a number of seconds above 0',
     `give --${option} 60, for example`,
   )
@@ -125,7 +126,7 @@ export function readDuration(option: string, given: string | undefined): number 
   const ms = Number(number) * (unitMs[unit] ?? Number.NaN)
   if (ms > 0 && ms <= mostMs) return ms
   throw usageError(
-    `--${option} cannot be ${JSON.stringify(given)}`,
+    `--${option} cannot be ${quotedArgument(given)}`,
     'it is a time above 0, like 10s, 1.5min or 2h, and 24 days at most',
     `give --${option} 10s, for example`,
   )
@@ -150,7 +151,7 @@ export function readNumber(
   const number = (whole ? /^\d+$/ : /^\d+(\.\d+)?$/).test(given) ? Number(given) : Number.NaN
   if (number >= least && number <= most) return number
   throw usageError(
-    `--${option} cannot be ${JSON.stringify(given)}`,
+    `--${option} cannot be ${quotedArgument(given)}`,
     `it is a ${whole ? 'whole ' : ''}number from ${least} to ${most}`,
     `give --${option} ${standard}, for example`,
   )

@@ -4,6 +4,7 @@ import { plainDiagnostics } from './diagnostics.ts'
 import { exitCodeOf, exitCodes } from './exit-code.ts'
 import { nearest } from './nearest.ts'
 import { print } from './print.ts'
+import { quotedArgument } from './quoted-argument.ts'
 
 interface Command {
   readonly summary: string
@@ -56,7 +57,7 @@ export async function walwire(argv: readonly string[]): Promise<number> {
 function unknownCommand(given: string | undefined): CommandError {
   const meant = given === undefined ? undefined : nearest(given, Object.keys(commands))
   return new CommandError('usage', {
-    what: given === undefined ? 'no command is given' : `${JSON.stringify(given)} is not a command`,
+    what: given === undefined ? 'no command is given' : `${quotedArgument(given)} is not a command`,
     why: `there is ${Object.keys(commands).join(', ')}`,
     hint: meant === undefined ? 'see walwire --help' : `did you mean walwire ${meant}? See walwire --help`,
   })

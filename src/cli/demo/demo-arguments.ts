@@ -1,4 +1,5 @@
 import { readDuration, readNumber, type SortedArguments, sortArguments, usageError } from '../arguments.ts'
+import { quotedArgument } from '../quoted-argument.ts'
 import { demoOptionKinds } from './demo-options.ts'
 
 /** What `walwire demo` was asked for. */
@@ -22,7 +23,7 @@ export function readDemoArguments(given: SortedArguments): DemoArguments {
   const [extra] = given.positionals
   if (extra !== undefined) {
     throw usageError(
-      `walwire demo takes no argument ${JSON.stringify(extra)}`,
+      `walwire demo takes no argument ${quotedArgument(extra)}`,
       'it boots a server of its own',
       'to follow a server that is there: walwire follow URL',
     )

@@ -3,6 +3,7 @@ import { besides } from '../../delivery/file/file-destination.ts'
 import { formatLsn, parseLsn } from '../../protocol/messages/lsn.ts'
 import { oneOf, readSeconds, readUrl, type SortedArguments, sortArguments, usageError } from '../arguments.ts'
 import { type LogLevel, logLevels } from '../diagnostics.ts'
+import { quotedArgument } from '../quoted-argument.ts'
 import { followOptionKinds } from './follow-options.ts'
 import { parseTableList, type TableName } from './table-list.ts'
 
@@ -194,7 +195,7 @@ function readLsnOr(option: string, word: string, given: string | undefined): str
     return formatLsn(parseLsn(given))
   } catch {
     throw usageError(
-      `--${option} cannot be ${JSON.stringify(given)}`,
+      `--${option} cannot be ${quotedArgument(given)}`,
       `it is an LSN like 16/B374D848, or the word ${word}`,
       `give --${option} one of these`,
     )

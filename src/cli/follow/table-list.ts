@@ -1,4 +1,5 @@
 import { usageError } from '../arguments.ts'
+import { quotedArgument } from '../quoted-argument.ts'
 
 /** A table's name as the catalog has it; without a schema it is looked up in the search path. */
 export interface TableName {
@@ -22,7 +23,7 @@ export function parseTableList(text: string): 'all' | readonly TableName[] {
   const fail = (why: string) =>
     usageError(
       '--create-publication cannot be read',
-      `${why} at character ${at + 1} of ${JSON.stringify(text)}`,
+      `${why} at character ${at + 1} of ${quotedArgument(text)}`,
       `write table, schema.table or "Quoted Table", with commas between them, or the word all`,
     )
   const identifier = (): string => {

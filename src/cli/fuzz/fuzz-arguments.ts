@@ -1,6 +1,7 @@
 import type { FuzzedType } from '../../fuzz/forms/fuzzed-types.ts'
 import { readDuration, readNumber, readUrl, type SortedArguments, sortArguments, usageError } from '../arguments.ts'
 import { nearest } from '../nearest.ts'
+import { quotedArgument } from '../quoted-argument.ts'
 import { fuzzOptionKinds } from './fuzz-options.ts'
 
 /** What `walwire fuzz` was asked for. */
@@ -47,7 +48,7 @@ function readTypes(list: string | undefined): string[] | undefined {
   const names = list.split(',').map((name) => name.trim())
   if (!names.includes('')) return [...new Set(names)]
   throw usageError(
-    `--types cannot be ${JSON.stringify(list)}`,
+    `--types cannot be ${quotedArgument(list)}`,
     'a name in it is empty',
     "give names with commas between them, like --types 'int4,text[]'",
   )
@@ -67,7 +68,7 @@ export function chooseTypes(
       types.map((candidate) => candidate.name),
     )
     throw usageError(
-      `--types names ${JSON.stringify(name)}`,
+      `--types names ${quotedArgument(name)}`,
       'no type that is tried is called so on this server',
       meant === undefined ? 'a run without --types lists all names in its table' : `did you mean ${meant}?`,
     )

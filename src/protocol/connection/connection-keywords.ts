@@ -99,15 +99,17 @@ export function isKeyword(name: string): name is KeywordName {
 }
 
 /** What people write for a keyword, for the hint of an error. */
-export const misnomers: Readonly<Record<string, string>> = {
-  database: 'dbname',
-  db: 'dbname',
-  username: 'user',
-  hostname: 'host',
-  pass: 'password',
-  ssl: 'sslmode (or tls)',
-  timeout: 'connect_timeout',
-  applicationName: 'application_name',
-  connectTimeout: 'connect_timeout',
-  ca: 'sslrootcert (or tls.ca)',
-}
+export const misnomers: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    database: 'dbname',
+    db: 'dbname',
+    username: 'user',
+    hostname: 'host',
+    pass: 'password',
+    ssl: 'sslmode (or tls)',
+    timeout: 'connect_timeout',
+    applicationName: 'application_name',
+    connectTimeout: 'connect_timeout',
+    ca: 'sslrootcert (or tls.ca)',
+  }),
+)

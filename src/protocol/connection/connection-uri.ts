@@ -38,6 +38,9 @@ export function parseConnectionUri(uri: string): Map<string, string> {
   if (credentials === undefined && slash >= 0 && rest.includes('@', slash)) {
     throw malformed('an @ stands behind a slash; a / in a user or password is written %2F, an @ in a database %40')
   }
+  if (credentials === undefined && query?.includes('@')) {
+    throw malformed('an @ stands behind a question mark; a ? in a user or password is written %3F, an @ in a value %40')
+  }
   if (slash >= 0) set(values, 'dbname', decode(rest.slice(slash + 1), 'the database'))
   parseAuthority(slash < 0 ? rest : rest.slice(0, slash), values)
   if (query !== undefined) parseQuery(query, values)
@@ -73,7 +76,7 @@ function parseQuery(query: string, values: Map<string, string>): void {
     if (equals < 0) throw malformed('a parameter behind the question mark has no = and no value')
     if (pair.includes('=', equals + 1)) throw malformed('a parameter behind the question mark has more than one =')
     const keyword = decode(pair.slice(0, equals), 'a keyword')
-    const value = decode(pair.slice(equals + 1), `the value of ${keyword}`)
+    const value = decode(pair.slice(equals + 1), 'the value of a keyword')
     // JDBC's spelling, which libpq takes too
     if (keyword === 'ssl' && value === 'true') values.set('sslmode', 'require')
     else values.set(keyword, value)

@@ -11,6 +11,11 @@ export interface ConnectionValues {
   readonly password: (() => string | Promise<string>) | undefined
   readonly tls: TlsOptions | undefined
   readonly connect: (() => Promise<Duplex>) | undefined
+  /**
+   * A value in quotes, for an error. Nothing of a URI is shown: a password in which a ? was not encoded is taken apart
+   * into keywords and values.
+   */
+  readonly shown: (value: string) => string
 }
 
 /**
@@ -27,6 +32,10 @@ export function connectionValues(
   let password: ConnectionValues['password']
   let tls: TlsOptions | undefined
   let connect: ConnectionValues['connect']
+  const shown =
+    typeof input === 'string'
+      ? (value: string) => (value === '' ? '""' : '"…"')
+      : (value: string) => JSON.stringify(value)
 
   for (const [name, value] of typeof input === 'string' ? parseConnectionUri(input) : Object.entries(input ?? {})) {
     if (value === undefined) continue
@@ -35,9 +44,9 @@ export function connectionValues(
     else if (typeof input === 'object' && name === 'password' && typeof input.password === 'function') {
       password = input.password
     } else if (typeof value === 'string' || typeof value === 'number') {
-      store(text, checkedName(name), String(value), `the keyword ${name}`)
+      store(text, checkedName(name, shown), String(value), `the keyword ${name}`)
     } else {
-      checkedName(name)
+      checkedName(name, shown)
       throw bad(`the keyword ${name} is neither a text nor a number`, 'write it as the documentation of libpq does')
     }
   }
@@ -48,15 +57,17 @@ export function connectionValues(
     if (name === 'password' && password !== undefined) continue
     store(text, name, value, `the environment variable ${keyword.env}`)
   }
-  return { text, password, tls, connect }
+  return { text, password, tls, connect, shown }
 }
 
-function checkedName(name: string): KeywordName {
+function checkedName(name: string, shown: ConnectionValues['shown']): KeywordName {
   if (isKeyword(name)) return name
-  const meant = misnomers[name]
+  const meant = misnomers.get(name)
   throw bad(
-    `the keyword ${JSON.stringify(name)} is not known`,
-    meant === undefined ? "use libpq's keywords: host, port, dbname, user, password, sslmode …" : `write ${meant}`,
+    `the keyword ${meant === undefined ? shown(name) : JSON.stringify(name)} is not known`,
+    meant === undefined
+      ? "use libpq's keywords: host, port, dbname, user, password, sslmode …; a ? in a URI's password is written %3F"
+      : `write ${meant}`,
   )
 }
 

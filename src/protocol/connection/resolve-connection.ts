@@ -41,7 +41,7 @@ export async function resolveConnection(
   const dbname = get('dbname') ?? user
   const hostaddr = get('hostaddr')
   if (hostaddr !== undefined && isIP(hostaddr) === 0) {
-    throw bad(`hostaddr is ${JSON.stringify(hostaddr)}, which is no IP address`, 'give a name as host')
+    throw bad(`hostaddr is ${values.shown(hostaddr)}, which is no IP address`, 'give a name as host')
   }
   const host = get('host') ?? (await defaultHost(values, port, surroundings))
   const endpoint = endpointOf(values, host, hostaddr, port)
@@ -54,15 +54,15 @@ export async function resolveConnection(
     user,
     dbname,
     password: await passwordOf(values, { host, hostaddr, port, dbname, user }, surroundings, warnings),
-    acceptedMethods: acceptedMethods(text.get('require_auth')),
-    channelBinding: channelBindingOf(text.get('channel_binding')),
+    acceptedMethods: acceptedMethods(values),
+    channelBinding: channelBindingOf(values),
     sslmode,
     tls: sslmode === 'disable' ? undefined : await tlsOf(values, sslmode, host, surroundings),
-    connectTimeoutMs: connectTimeoutOf(get('connect_timeout')),
+    connectTimeoutMs: connectTimeoutOf(values),
     applicationName: get('application_name'),
     fallbackApplicationName: get('fallback_application_name'),
     options: get('options'),
-    keepAliveIdleMs: keepAliveOf(text),
+    keepAliveIdleMs: keepAliveOf(values),
     warnings,
   }
 }
@@ -160,8 +160,8 @@ function defaultPassfile(surroundings: Surroundings): string | undefined {
 
 function sslModeOf(values: ConnectionValues): SslMode {
   const sslmode = values.text.get('sslmode')
-  if (sslmode !== undefined) return checkedSslMode(sslmode)
-  const requiressl = flag(values.text, 'requiressl')
+  if (sslmode !== undefined) return checkedSslMode(sslmode, values)
+  const requiressl = flag(values, 'requiressl')
   if (requiressl !== undefined) return requiressl ? 'require' : 'prefer'
   return defaultSslMode({ tls: values.tls, sslrootcert: values.text.get('sslrootcert'), connect: values.connect })
 }
@@ -186,13 +186,13 @@ async function tlsOf(
   return tlsOptions({
     sslmode,
     host,
-    sni: flag(text, 'sslsni') ?? true,
+    sni: flag(values, 'sslsni') ?? true,
     roots: roots === 'system' ? roots : await pem(roots, 'sslrootcert', join(folder, 'root.crt'), surroundings),
     certificate,
     key,
     passphrase: text.get('sslpassword') || undefined,
-    minVersion: tlsVersion(text.get('ssl_min_protocol_version'), 'ssl_min_protocol_version'),
-    maxVersion: tlsVersion(text.get('ssl_max_protocol_version'), 'ssl_max_protocol_version'),
+    minVersion: tlsVersion('ssl_min_protocol_version', values),
+    maxVersion: tlsVersion('ssl_max_protocol_version', values),
     tls: values.tls,
   })
 }
@@ -231,31 +231,33 @@ function portOf(text: string | undefined): number {
   return port
 }
 
-function connectTimeoutOf(text: string | undefined): number {
+function connectTimeoutOf(values: ConnectionValues): number {
+  const text = values.text.get('connect_timeout') || undefined
   if (text === undefined) return defaultConnectTimeoutMs
   if (!/^-?\d+$/.test(text)) {
-    throw bad(`connect_timeout is ${JSON.stringify(text)}`, 'give whole seconds, or 0 for no limit')
+    throw bad(`connect_timeout is ${values.shown(text)}`, 'give whole seconds, or 0 for no limit')
   }
   return Math.min(Math.max(Number(text), 0) * 1000, maxTimerMs)
 }
 
-function keepAliveOf(text: ConnectionValues['text']): number | undefined {
-  const idle = text.get('keepalives_idle') || defaultKeepalivesIdle
-  if (!/^\d+$/.test(idle)) throw bad(`keepalives_idle is ${JSON.stringify(idle)}`, 'give whole seconds')
-  return flag(text, 'keepalives') === false ? undefined : Math.min(Number(idle) * 1000, maxTimerMs)
+function keepAliveOf(values: ConnectionValues): number | undefined {
+  const idle = values.text.get('keepalives_idle') || defaultKeepalivesIdle
+  if (!/^\d+$/.test(idle)) throw bad(`keepalives_idle is ${values.shown(idle)}`, 'give whole seconds')
+  return flag(values, 'keepalives') === false ? undefined : Math.min(Number(idle) * 1000, maxTimerMs)
 }
 
-function flag(text: ConnectionValues['text'], name: KeywordName): boolean | undefined {
-  const value = text.get(name)
+function flag(values: ConnectionValues, name: KeywordName): boolean | undefined {
+  const value = values.text.get(name)
   if (value === undefined) return undefined
-  if (value !== '0' && value !== '1') throw bad(`${name} is ${JSON.stringify(value)}`, 'write 0 or 1')
+  if (value !== '0' && value !== '1') throw bad(`${name} is ${values.shown(value)}`, 'write 0 or 1')
   return value === '1'
 }
 
-function channelBindingOf(text: string | undefined): ChannelBindingMode {
+function channelBindingOf(values: ConnectionValues): ChannelBindingMode {
+  const text = values.text.get('channel_binding')
   if (text === undefined) return 'prefer'
   if (text === 'disable' || text === 'prefer' || text === 'require') return text
-  throw bad(`channel_binding is ${JSON.stringify(text)}`, 'write disable, prefer or require')
+  throw bad(`channel_binding is ${values.shown(text)}`, 'write disable, prefer or require')
 }
 
 const ownMethods: readonly AuthenticationMethod[] = ['none', 'password', 'md5', 'scram-sha-256']
@@ -263,7 +265,8 @@ const ownMethods: readonly AuthenticationMethod[] = ['none', 'password', 'md5', 
 const foreignMethods = new Set(['gss', 'sspi', 'oauth'])
 
 /** `a,b` accepts these alone, `!a,!b` all but these. */
-function acceptedMethods(text: string | undefined): ReadonlySet<AuthenticationMethod> | undefined {
+function acceptedMethods(values: ConnectionValues): ReadonlySet<AuthenticationMethod> | undefined {
+  const text = values.text.get('require_auth')
   if (text === undefined || text === '') return undefined
   const names = text.split(',').map((name) => name.trim())
   const negative = names.filter((name) => name.startsWith('!'))
@@ -273,7 +276,7 @@ function acceptedMethods(text: string | undefined): ReadonlySet<AuthenticationMe
   const named = new Set(names.map((name) => name.replace(/^!/, '')))
   for (const name of named) {
     if (!foreignMethods.has(name) && !ownMethods.some((method) => method === name)) {
-      throw bad(`require_auth names ${JSON.stringify(name)}`, `known are ${ownMethods.join(', ')}, gss, sspi, oauth`)
+      throw bad(`require_auth names ${values.shown(name)}`, `known are ${ownMethods.join(', ')}, gss, sspi, oauth`)
     }
   }
   return new Set(ownMethods.filter((method) => named.has(method) === (negative.length === 0)))

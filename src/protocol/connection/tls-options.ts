@@ -3,7 +3,7 @@ import { checkServerIdentity, type ConnectionOptions as TlsOptions } from 'node:
 import { WalwireError } from '../messages/errors.ts'
 import type { KeywordName } from './connection-keywords.ts'
 import type { SslMode } from './connection-options.ts'
-import { bad } from './connection-values.ts'
+import { bad, type ConnectionValues } from './connection-values.ts'
 
 /** What TLS is decided from. File contents, not paths: reading is done before. */
 export interface TlsWishes {
@@ -98,15 +98,16 @@ const versions = new Map<string, NonNullable<TlsOptions['minVersion']>>([
 ])
 
 /** @throws {WalwireError} `bad_connection` for a name that is no version of TLS */
-export function tlsVersion(text: string | undefined, keyword: KeywordName): TlsOptions['minVersion'] {
+export function tlsVersion(keyword: KeywordName, values: ConnectionValues): TlsOptions['minVersion'] {
+  const text = values.text.get(keyword)
   if (text === undefined) return undefined
   const version = versions.get(text.toLowerCase())
-  if (version === undefined) throw bad(`${keyword} is ${JSON.stringify(text)}`, 'write TLSv1.2 or TLSv1.3')
+  if (version === undefined) throw bad(`${keyword} is ${values.shown(text)}`, 'write TLSv1.2 or TLSv1.3')
   return version
 }
 
 /** @throws {WalwireError} `bad_connection`, `unsupported_option` for `allow` */
-export function checkedSslMode(text: string): SslMode {
+export function checkedSslMode(text: string, { shown }: ConnectionValues): SslMode {
   switch (text) {
     case 'disable':
     case 'prefer':
@@ -121,9 +122,6 @@ export function checkedSslMode(text: string): SslMode {
         hint: 'write prefer, require or, best, verify-full',
       })
     default:
-      throw bad(
-        `the sslmode ${JSON.stringify(text)} is not known`,
-        'write disable, prefer, require, verify-ca or verify-full',
-      )
+      throw bad(`the sslmode ${shown(text)} is not known`, 'write disable, prefer, require, verify-ca or verify-full')
   }
 }

@@ -1,4 +1,5 @@
 import { type Queryable, queryRows, type TextRow } from '../catalog/queryable.ts'
+import { commandWords } from './command-words.ts'
 
 /** A transaction that a slot under creation waits for, or will wait for when its turn comes. */
 export interface SlotBlocker {
@@ -10,8 +11,13 @@ export interface SlotBlocker {
   readonly user: string | undefined
   /** As in pg_stat_activity: `active`, `idle in transaction` … Undefined where the role may not see it. */
   readonly state: string | undefined
-  /** The session's latest query. Undefined where the role may not see it, and for a prepared transaction. */
-  readonly query: string | undefined
+  /**
+   * What kind of statement its latest one is: see {@link commandWords}. Undefined where that is not to be told, where the
+   * role may not see it, and for a prepared transaction.
+   */
+  readonly command: string | undefined
+  /** By which pg_stat_statements knows the statement; undefined where the server does not compute it. */
+  readonly queryId: string | undefined
   /** Since the transaction began or was prepared. Undefined where the role may not see it. */
   readonly ageMs: number | undefined
 }
@@ -50,7 +56,7 @@ function blockersSql(pid: number, elapsedMs: number): string {
     FROM xid_locks h WHERE h.granted AND h.pid IS DISTINCT FROM ${pid} GROUP BY 1, 2
   ), blockers AS (
     SELECT h.pid, p.gid, coalesce(a.datname, p.database) AS datname, coalesce(a.usename, p.owner) AS username,
-      a.state, CASE WHEN a.query <> '<insufficient privilege>' THEN a.query END AS query,
+      a.state, CASE WHEN a.query <> '<insufficient privilege>' THEN a.query END AS query, a.query_id,
       coalesce(a.xact_start, p.prepared) AS began, h.awaited
     FROM holders h
       LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = h.pid
@@ -58,7 +64,7 @@ function blockersSql(pid: number, elapsedMs: number): string {
     -- a prepared transaction's subtransactions hold locks of their own
     WHERE h.pid IS NOT NULL OR p.gid IS NOT NULL
   )
-  SELECT pg_is_in_recovery(), pid, gid, datname, username, state, query,
+  SELECT pg_is_in_recovery(), pid, gid, datname, username, state, query, query_id,
     round(extract(epoch FROM clock_timestamp() - began) * 1000)
   FROM (SELECT 1) always LEFT JOIN blockers ON awaited OR began IS NULL OR began <= ${began}
   ORDER BY began NULLS LAST, pid`
@@ -66,7 +72,7 @@ function blockersSql(pid: number, elapsedMs: number): string {
 
 function parseBlockers(rows: readonly TextRow[]): BlockerReport {
   const blockers: SlotBlocker[] = []
-  for (const [, pid, gid, database, user, state, query, ageMs] of rows) {
+  for (const [, pid, gid, database, user, state, query, queryId, ageMs] of rows) {
     if (!pid && !gid) continue
     blockers.push({
       pid: pid ? Number(pid) : undefined,
@@ -74,7 +80,8 @@ function parseBlockers(rows: readonly TextRow[]): BlockerReport {
       database: database ?? undefined,
       user: user ?? undefined,
       state: state ?? undefined,
-      query: query ?? undefined,
+      command: query ? commandWords(query) : undefined,
+      queryId: queryId ?? undefined,
       ageMs: ageMs ? Number(ageMs) : undefined,
     })
   }
@@ -82,7 +89,6 @@ function parseBlockers(rows: readonly TextRow[]): BlockerReport {
 }
 
 const shownBlockers = 5
-const shownQueryLength = 80
 
 /** The sentence that names what a slot waits for. */
 export function describeBlockers({ blockers, inRecovery }: BlockerReport): string {
@@ -107,27 +113,23 @@ function describeBlocker(blocker: SlotBlocker): string {
     blocker.database && `database ${blocker.database}`,
     blocker.ageMs !== undefined && `open for ${Math.round(blocker.ageMs / 1000)} s`,
     blocker.state,
+    blocker.command && `latest command ${blocker.command}`,
+    blocker.queryId && `query_id ${blocker.queryId}`,
+    blocker.gid === undefined && blocker.state === undefined && 'its activity is not visible to this role',
   ].filter(Boolean)
-  const query = blocker.gid === undefined ? `: ${shortQuery(blocker.query)}` : ''
-  return `${who}, ${facts.join(', ')}${query}`
-}
-
-function shortQuery(query: string | undefined): string {
-  if (query === undefined) return 'its query is not visible to this role'
-  const line = query.replaceAll(/\s+/g, ' ').trim()
-  return line.length <= shownQueryLength ? line : `${line.slice(0, shownQueryLength)}…`
+  return `${who}, ${facts.join(', ')}`
 }
 
 /** What can be done about them. */
 export function blockersHint({ blockers, inRecovery }: BlockerReport): string {
   const pids = blockers.flatMap((blocker) => (blocker.pid === undefined ? [] : [blocker.pid]))
   const gids = blockers.flatMap((blocker) => (blocker.gid === undefined ? [] : [blocker.gid]))
-  const hidden = blockers.some((blocker) => blocker.gid === undefined && blocker.query === undefined)
+  const hidden = blockers.some((blocker) => blocker.gid === undefined && blocker.state === undefined)
   return [
     inRecovery && 'run SELECT pg_log_standby_snapshot() on the primary, when its open transactions have ended',
     pids.length > 0 && `end them, if need be with SELECT pg_terminate_backend(${pids[0]})`,
     gids.length > 0 && `COMMIT PREPARED or ROLLBACK PREPARED '${gids[0]?.replaceAll("'", "''")}'`,
-    hidden && 'GRANT pg_read_all_stats to this role shows their queries',
+    hidden && 'GRANT pg_read_all_stats to this role shows what they do',
     'try again, or wait longer (slotTimeoutMs)',
   ]
     .filter(Boolean)

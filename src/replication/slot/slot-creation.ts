@@ -7,6 +7,7 @@ import {
   dropSlotCommand,
   readCreateSlot,
 } from '../../protocol/messages/replication-commands.ts'
+import { errorFieldsOf } from '../../protocol/messages/server-error.ts'
 import { type CommandConnection, type Queryable, queryRows } from '../catalog/queryable.ts'
 import type { Logger } from '../logger.ts'
 import { dropSlot } from './slot.ts'
@@ -166,7 +167,7 @@ function creationError(error: unknown, { name, version }: SlotRequest): unknown 
       })
     case '55000':
       // The only prerequisite that a standby cannot tell beforehand is its primary's wal_level.
-      return error.why.includes('wal_level')
+      return errorFieldsOf(error)?.routine === 'CheckLogicalDecodingRequirements'
         ? new WalwireError('wal_level', {
             ...parts,
             hint: 'ALTER SYSTEM SET wal_level = logical on the primary and on the standby; then restart both',

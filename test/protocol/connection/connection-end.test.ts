@@ -1,5 +1,6 @@
+import dns from 'node:dns'
 import { setImmediate as turn } from 'node:timers/promises'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import {
   bytes,
   copyData,
@@ -11,7 +12,7 @@ import {
   readyForQuery,
 } from '../messages/server-messages.ts'
 import { openOver, openTo } from './connecting.ts'
-import { fakeServer } from './fake-server.ts'
+import { type FirstMessage, fakeServer } from './fake-server.ts'
 import { session, socketSession } from './sessions.ts'
 
 describe('an idle connection', () => {
@@ -149,6 +150,29 @@ describe('cancelling', () => {
     const connection = await openTo(server.port)
     await connection.cancel()
     expect(cancels).toEqual([{ kind: 'cancel', processId: 77, secretKey: Buffer.from('key!') }])
+    await connection.close()
+  })
+
+  test('takes the way of its connection: to the same address, though its name has another by now, and as unencrypted', async () => {
+    const firsts: FirstMessage['kind'][] = []
+    await using server = await fakeServer(async (peer) => {
+      const first = await peer.first()
+      firsts.push(first.kind)
+      if (first.kind !== 'ssl') return
+      peer.send(Buffer.from('N'))
+      await peer.welcome()
+      await peer.gone()
+    })
+    const addresses = ['127.0.0.1', '127.0.0.99']
+    const lookup = vi.spyOn(dns, 'lookup').mockImplementation((...given: unknown[]) => {
+      const answer = given.at(-1)
+      if (typeof answer === 'function') answer(null, [{ address: addresses.shift() ?? '', family: 4 }])
+    })
+    onTestFinished(() => lookup.mockRestore())
+    const connection = await openTo(server.port, { host: 'db.walwire.test', sslmode: 'prefer' })
+    await connection.cancel()
+    expect(firsts).toEqual(['ssl', 'cancel'])
+    expect(addresses).toEqual(['127.0.0.99'])
     await connection.close()
   })
 

@@ -1,6 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { parseConnectionUri } from '../../../src/protocol/connection/connection-uri.ts'
+import { resolveConnection } from '../../../src/protocol/connection/resolve-connection.ts'
+import { WalwireError } from '../../../src/protocol/messages/errors.ts'
+import { nowhere } from './connecting.ts'
 
 const parsed = (uri: string): Record<string, string> => Object.fromEntries(parseConnectionUri(uri))
 
@@ -125,6 +128,42 @@ describe('a connection URI', () => {
         }
         expect(parts).toEqual({ user: 'user', password, host: 'host', dbname: 'db' })
       }),
+    )
+  })
+
+  test('shows no piece of a password with a ? in it, whatever follows, in any error or description', async () => {
+    const piece = fc.constantFrom(
+      '?',
+      '/',
+      '#',
+      '@',
+      '%',
+      '=',
+      '&',
+      ':',
+      ',',
+      '[',
+      ']',
+      ' ',
+      '%3F',
+      '\n',
+      'sslmode=',
+      'port=',
+      'ssl',
+    )
+    const odd = fc.array(piece, { maxLength: 4 }).map((pieces) => pieces.join(''))
+    await fc.assert(
+      fc.asyncProperty(odd, odd, odd, async (before, between, after) => {
+        const password = `sesame${before}?${between}hunter2${after}mellon`
+        try {
+          const { description } = await resolveConnection(`postgres://user:${password}@host/db`, nowhere)
+          expect(description).not.toMatch(/sesame|hunter2|mellon/)
+        } catch (error) {
+          if (!(error instanceof WalwireError)) throw error
+          expect(`${error.message} ${error.hint}`).not.toMatch(/sesame|hunter2|mellon/)
+        }
+      }),
+      { numRuns: 2_000 },
     )
   })
 })
