@@ -74,6 +74,12 @@ export class CatalogConnection implements Queryable {
     return this.#connection.cancel(signal)
   }
 
+  /** Closes it in good order, see {@link Connection.close}, and opens no other. */
+  close(graceMs: number): Promise<void> {
+    this.#closing.abort(closed())
+    return this.#connection.close(graceMs)
+  }
+
   /** Closes it, and opens no other. */
   destroy(): void {
     this.#closing.abort(closed())
