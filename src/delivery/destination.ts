@@ -24,6 +24,8 @@ export interface Destination<T extends object = AnyTables> {
   /**
    * Takes a batch, which has at least one event. Resolves when more may be given, and that is the back-pressure: a
    * destination that cannot take more, or not while a commit is pending, lets it wait. Nothing need be durable yet.
+   *
+   * It counts from when it resolves: a commit that begins while it waits must leave out what it has taken.
    */
   write(batch: Batch<T>): Promise<void>
   /**
