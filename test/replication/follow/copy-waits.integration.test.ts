@@ -12,6 +12,7 @@ import { beforeConnection, firstCopy } from './helpers/between.ts'
 import { idleCutter } from './helpers/idle-cutter.ts'
 import { recordingLogger } from './helpers/recording-logger.ts'
 import { Source } from './helpers/source.ts'
+import { wiretap } from './helpers/wiretap.ts'
 
 function rowsOf(events: readonly Event[], table: string): number {
   return events.filter((event) => event.kind === 'snapshot' && event.table === table).length
@@ -69,6 +70,21 @@ describe.each(testVersions())('a copy that takes long, on PostgreSQL %i,', (vers
     expect(error).toMatchObject({ code: 'server_stopping', retryable: true })
     const copied = await source.follow({ start: reader.stored }).untilCopied()
     expect(rowsOf(copied, 'public.a')).toBe(3000)
+  })
+
+  test('over connections that something in between swallows, does not wait for ever', async () => {
+    await using source = await Source.make(
+      server,
+      `CREATE TABLE a (id int PRIMARY KEY, pad text); INSERT INTO a SELECT i, repeat('x', 100000) FROM generate_series(1, 400) i`,
+    )
+    await using tap = await wiretap(source.url)
+    const connection = new URL(tap.url)
+    connection.searchParams.set('options', `-c wal_sender_timeout=${walSenderTimeoutMs}ms`)
+    const reader = source.follow({ connection: connection.href.replaceAll('+', '%20'), maxBatchRows: 100 })
+    await reader.until('rows of a', ({ events }) => rowsOf(events, 'public.a') > 0)
+    tap.hold()
+    const error = await reader.failure()
+    expect(error).toMatchObject({ code: 'connection_lost', retryable: true })
   })
 
   test('behind the lock of a migration, says within seconds what it waits for, naming who holds it', async () => {
