@@ -79,7 +79,7 @@ export class Connections {
       for (const connection of opened) connection.destroy()
     }
     const open = async (replication: 'database' | undefined) => {
-      const connection = await connect(resolved, settings, { replication, signal })
+      const connection = await connect(resolved, settings, { replication, signal, beside: opened[0] })
       opened.push(connection)
       return connection
     }
@@ -116,9 +116,14 @@ export class Connections {
     return bytes
   }
 
+  /** To the address that the first connection reached. */
+  #connect(options: OpenOptions): Promise<Connection> {
+    return connect(this.#resolved, this.#settings, { ...options, beside: this.replication })
+  }
+
   async #openOrdinary(signal: AbortSignal): Promise<Connection> {
     const replication = ordinaryKind(this.server)
-    const connection = await connect(this.#resolved, this.#settings, { replication, signal })
+    const connection = await this.#connect({ replication, signal })
     try {
       await checkSameServer(connection, this.#process)
       return connection
@@ -130,7 +135,7 @@ export class Connections {
 
   /** Another ordinary connection, for a copy. */
   async openWorker(signal: AbortSignal): Promise<Connection> {
-    const worker = await connect(this.#resolved, this.#settings, { signal })
+    const worker = await this.#connect({ signal })
     this.#workers.add(worker)
     if (this.#failure !== undefined || this.#closing) worker.destroy()
     await checkSameServer(this.ordinary, await readServerProcess(worker))
@@ -152,7 +157,7 @@ export class Connections {
    */
   async renewReplication(signal: AbortSignal): Promise<void> {
     const former = this.replication
-    this.replication = await connect(this.#resolved, this.#settings, { replication: 'database', signal })
+    this.replication = await this.#connect({ replication: 'database', signal })
     this.#watchReplication()
     former.destroy()
     if (this.#failure !== undefined || this.#closing) this.replication.destroy()

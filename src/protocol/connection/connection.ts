@@ -26,6 +26,8 @@ const queryCanceled = '57014'
 
 /** How a {@link Connection} is opened. */
 export interface OpenOptions extends SessionWishes {
+  /** Goes the way that this one took, whose server is meant: the same of several addresses behind a name. */
+  readonly beside?: Connection | undefined
   /** Bytes read ahead before reading pauses. Default 8 MiB. */
   readonly maxBufferedBytes?: number | undefined
   /** Aborting it makes `open` reject with its reason. It means nothing to a connection that is open. */
@@ -80,9 +82,10 @@ export class Connection {
    */
   static open(resolved: ResolvedConnection, options: OpenOptions = {}): Promise<Connection> {
     const { description, connectTimeoutMs: timeoutMs } = resolved
-    const { signal, onNotice, maxBufferedBytes = defaultMaxBufferedBytes } = options
+    const { signal, onNotice, maxBufferedBytes = defaultMaxBufferedBytes, beside } = options
+    const former = beside === undefined ? undefined : beside.#route
     return withinLimits({ timeoutMs, signal, what: `connect to ${description}` }, async (attempt) => {
-      const { stream, route, certificate } = await openStream(resolved, attempt)
+      const { stream, route, certificate } = await openStream(resolved, attempt, former)
       const session = new Session({ stream, encrypted: route.encrypted, description, maxBufferedBytes, onNotice })
       const key = await logIn(session, resolved, options, certificate, attempt)
       const connection = new Connection(resolved, route, session, key)

@@ -1,6 +1,7 @@
+import dns from 'node:dns'
 import { once } from 'node:events'
 import { connect } from 'node:net'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import type { ConnectionOptions } from '../../../src/index.ts'
 import { bootServer, type TestServer, testVersions } from '../../server/index.ts'
 import { Source } from './helpers/source.ts'
@@ -66,6 +67,29 @@ describe.each(testVersions())('connections that reach two servers, on PostgreSQL
     // money has a binary form that is not exact
     await source.write('CREATE TABLE later (id int PRIMARY KEY, price money)', 'INSERT INTO later VALUES (1, 2)')
     expect(await feed.failure()).toMatchObject({ code: 'two_servers', retryable: true })
+  })
+
+  test('are none where a name stands for another address at each look: the first that was reached is kept', async () => {
+    const { here } = await sources()
+    await using source = here
+    const looks: string[] = []
+    const lookup = vi.spyOn(dns, 'lookup').mockImplementation((...given: unknown[]) => {
+      const [name, options, answer] = given
+      if (typeof answer !== 'function') throw new Error('a look without a question')
+      // nothing listens at the others
+      const address = `127.0.0.${looks.push(String(name))}`
+      const all = typeof options === 'object' && options !== null && 'all' in options && options.all === true
+      queueMicrotask(() => (all ? answer(null, [{ address, family: 4 }]) : answer(null, address, 4)))
+    })
+    try {
+      const url = new URL(source.url)
+      url.hostname = 'several.test'
+      const feed = source.follow({ connection: url.href })
+      expect((await feed.untilCopied()).filter(({ kind }) => kind === 'snapshot')).toHaveLength(1)
+      expect(looks).toEqual(['several.test'])
+    } finally {
+      lookup.mockRestore()
+    }
   })
 
   test('are none where a role acts as another, and may not see its own sessions', async () => {
