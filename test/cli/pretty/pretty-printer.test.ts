@@ -216,6 +216,14 @@ describe('a snapshot', () => {
     ])
     expect(printer.live()).toEqual(['copying  stock  2 rows'])
   })
+
+  test('that is not begun again says that what came is void, and why', () => {
+    const printer = new PrettyPrinter(wide(90), () => now)
+    const left: Event = { kind: 'table-left', ...copy, reason: 'dropped' }
+    expect(printer.lines(batchOf([left], 'snapshot'))).toEqual([
+      'left     stock  there is no such table any more: what came of it before is void',
+    ])
+  })
 })
 
 describe('values', () => {
