@@ -44,6 +44,10 @@ const meanings: Readonly<Record<string, Meaning>> = {
     code: 'server_not_ready',
     hint: 'the server is starting, recovering or stopping; connect again in a moment',
   },
+  '25P04': {
+    code: 'server_error',
+    hint: "raise transaction_timeout for this role: it ended the session before the session's own, which has none, could be set",
+  },
   '57P05': { code: 'connection_lost', hint: 'raise idle_session_timeout for this role; connect again' },
   '57014': { code: 'cancelled', hint: 'something cancelled the command: a cancel request or a timeout of the server' },
   '53300': {

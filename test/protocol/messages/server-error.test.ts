@@ -77,4 +77,8 @@ describe('an error of the server', () => {
     expect(serverError('x', fields({ hint: 'theirs' }), 'session').hint).toBe('theirs')
     expect(serverError('x', fields({}), 'session').hint).toMatch(/SQLSTATE/)
   })
+
+  test('says which setting ends sessions before they can set their own', () => {
+    expect(serverError('x', fields({ code: '25P04' }), 'session').hint).toMatch(/transaction_timeout/)
+  })
 })
