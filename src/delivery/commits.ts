@@ -1,3 +1,4 @@
+import { longestTimerMs } from '../protocol/connection/within.ts'
 import type { Position } from '../replication/position.ts'
 import { type CommitPolicy, commitDelayMs } from './commit-policy.ts'
 
@@ -66,7 +67,7 @@ export class Commits {
   #schedule(): void {
     clearTimeout(this.#alarm)
     if (this.#pending !== undefined || this.#written === undefined || this.#ended || this.failed.aborted) return
-    this.#alarm = setTimeout(() => this.#begin(), this.#delayMs())
+    this.#alarm = setTimeout(() => this.#begin(), Math.min(this.#delayMs(), longestTimerMs))
   }
 
   #begin(): void {

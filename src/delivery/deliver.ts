@@ -47,9 +47,9 @@ export async function deliver(options: DeliverOptions): Promise<DeliveryEnd> {
   const { destination, signal, commit, retry, drainTimeoutMs = 10_000, ...followed } = options
   const settings = checkFollowOptions(followed)
   checkDestination(destination)
-  const policy = { ...defaultCommitPolicy, ...commit }
-  const tries = retry === false ? { ...defaultRetryPolicy, maxFailures: 1 } : { ...defaultRetryPolicy, ...retry }
-  for (const [name, value] of Object.entries({ ...policy, ...tries, drainTimeoutMs })) checkLimit(name, value)
+  const policy = withDefaults('commit', commit, defaultCommitPolicy)
+  const tries = withDefaults('retry', retry === false ? { maxFailures: 1 } : retry, defaultRetryPolicy)
+  checkLimit('drainTimeoutMs', drainTimeoutMs)
   const delivered = deliveredFeed(followed, signal ?? new AbortController().signal)
   return await new Delivery({
     destination,
@@ -85,6 +85,25 @@ function checkDestination(destination: Destination): void {
     why: `it has no method ${missing}`,
     hint: `give an object with the methods ${methods.join(', ')}, such as fileDestination makes one`,
   })
+}
+
+function withDefaults<Policy extends object>(
+  option: string,
+  given: Partial<Policy> | undefined,
+  defaults: Policy,
+): Policy {
+  const policy = { ...defaults, ...given }
+  for (const [name, value] of Object.entries(policy)) {
+    if (!Object.hasOwn(defaults, name)) {
+      throw new WalwireError('bad_option', {
+        what: `the option '${option}.${name}' cannot be used`,
+        why: 'there is no such option',
+        hint: `use ${Object.keys(defaults).join(', ')}`,
+      })
+    }
+    checkLimit(`${option}.${name}`, value)
+  }
+  return policy
 }
 
 function checkLimit(name: string, value: number): void {

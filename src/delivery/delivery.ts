@@ -49,6 +49,8 @@ export class Delivery {
   #failures = 0
   #feed: Feed | undefined
   #followed = false
+  /** Nothing is asked of the destination any more. */
+  #isOver = false
 
   constructor(parts: DeliveryParts) {
     this.#parts = parts
@@ -61,12 +63,13 @@ export class Delivery {
     try {
       const end = await this.#orDrainTimeout(running)
       const closed = await within(destination.close(), drainTimeoutMs)
-      if (closed === undefined) throw this.#drainTimeout('did not close')
+      if (closed === undefined) throw this.#timedOut('the destination was not let go of', 'did not close')
       if (!closed.ok) throw closed.error
       return end
     } catch (error) {
-      // what a try was in the middle of, and how it lets go, matters less than why it ended
+      // what a try is in the middle of, and how it lets go, matters less than why it ended
       running.catch(() => {})
+      this.#isOver = true
       await within(destination.close(), closeAfterFailureMs)
       throw error
     }
@@ -80,14 +83,14 @@ export class Delivery {
     if (ended?.ok === false) throw ended.error
     // before the failure is told: the feed's sockets must not wait for the destination
     await this.#feed?.close()
-    throw this.#drainTimeout('did not take it')
+    throw this.#timedOut('the delivery was stopped before everything in hand was written', 'did not take it')
   }
 
-  #drainTimeout(what: string): WalwireError {
+  #timedOut(what: string, whatItDidNot: string): WalwireError {
     const { destination, drainTimeoutMs } = this.#parts
     return new WalwireError('drain_timeout', {
-      what: 'the delivery was stopped before everything in hand was written',
-      why: `${destination.description ?? 'the destination'} ${what} within ${drainTimeoutMs / 1000} s`,
+      what,
+      why: `${destination.description ?? 'the destination'} ${whatItDidNot} within ${drainTimeoutMs / 1000} s`,
       hint: 'deliver again: what was not written comes again',
     })
   }
@@ -121,7 +124,7 @@ export class Delivery {
 
   async #try(): Promise<DeliveryEnd['reason']> {
     const { destination, delivered, follow, policy, endsByItself, drainTimeoutMs, now } = this.#parts
-    const standing = await this.#ofDestination(destination.open(delivered)).catch((failure: unknown) => {
+    const standing = await this.#ofDestination(() => destination.open(delivered)).catch((failure: unknown) => {
       // it was told to give up
       if (this.#stop.aborted) return undefined
       throw failure
@@ -138,7 +141,7 @@ export class Delivery {
     const end = await pump(
       feed,
       {
-        write: (batch) => this.#ofDestination(destination.write(batch)),
+        write: (batch) => this.#ofDestination(() => destination.write(batch)),
         commit: async (position) => {
           isNew = true
           await this.#commit(position)
@@ -157,14 +160,15 @@ export class Delivery {
   }
 
   async #commit(position: Position): Promise<void> {
-    await this.#ofDestination(this.#parts.destination.commit(position))
+    await this.#ofDestination(() => this.#parts.destination.commit(position))
     this.#committed = position
     this.#failures = 0
   }
 
-  async #ofDestination<Value>(work: Promise<Value>): Promise<Value> {
+  async #ofDestination<Value>(call: () => Promise<Value>): Promise<Value> {
     try {
-      return await work
+      if (this.#isOver) throw new Error('the delivery is over')
+      return await call()
     } catch (cause) {
       throw new DestinationFailure('the destination failed', { cause })
     }

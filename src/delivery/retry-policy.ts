@@ -1,3 +1,5 @@
+import { longestTimerMs } from '../protocol/connection/within.ts'
+
 /** How a destination whose failure is passing is tried again. */
 export interface RetryPolicy {
   /** Most failures in a row before the last of them ends the delivery. A commit that succeeds ends the row. Default: without end. */
@@ -28,6 +30,6 @@ export function isPassing(error: unknown): boolean {
  */
 export function retryDelayMs(policy: RetryPolicy, failures: number, random: number): number | undefined {
   if (failures >= policy.maxFailures) return undefined
-  const longest = Math.min(policy.maxDelayMs, policy.firstDelayMs * 2 ** Math.min(failures - 1, 30))
+  const longest = Math.min(policy.maxDelayMs, longestTimerMs, policy.firstDelayMs * 2 ** Math.min(failures - 1, 30))
   return longest * (0.5 + random / 2)
 }

@@ -299,6 +299,22 @@ describe('the end', () => {
     expect(destination.closed).toBe(1)
   })
 
+  test('after it ended in time, nothing is asked of a destination that goes on all the same', async () => {
+    const { destination, stop, made } = scripted(twoThenSilence, { drainTimeoutMs: 20 })
+    let goOn = () => {}
+    destination.write = () => {
+      setTimeout(() => stop.abort(), 5)
+      return new Promise((done) => {
+        goOn = done
+      })
+    }
+    const commit = vi.spyOn(destination, 'commit')
+    await expect(made.run()).rejects.toThrow(expect.objectContaining({ code: 'drain_timeout' }))
+    goOn()
+    await new Promise(setImmediate)
+    expect(commit).not.toHaveBeenCalled()
+  })
+
   test('a destination that does not close: in time, with an error', async () => {
     const { destination, made } = scripted(twoThenEnd, { endsByItself: true, drainTimeoutMs: 20 })
     vi.spyOn(destination, 'close').mockImplementation(() => new Promise(() => {}))
@@ -317,8 +333,9 @@ describe('options', () => {
   test.each([
     [{ ...options, publication: '' }, 'publication'],
     [{ ...options, drainTimeoutMs: -1 }, 'drainTimeoutMs'],
-    [{ ...options, commit: { intervalMs: Number.NaN } }, 'intervalMs'],
-    [{ ...options, retry: { maxFailures: -1 } }, 'maxFailures'],
+    [{ ...options, commit: { intervalMs: Number.NaN } }, 'commit.intervalMs'],
+    [{ ...options, retry: { maxFailures: -1 } }, 'retry.maxFailures'],
+    [{ ...options, commit: Object.assign({ intervalMs: 1 }, { maxRows: 1 }) }, 'commit.maxRows'],
     [{ ...options, elsewhere: 1 }, 'elsewhere'],
   ])('%j is refused', async (given, name) => {
     await expect(deliver(given)).rejects.toThrow(

@@ -34,6 +34,13 @@ export interface FileDestinationOptions {
  */
 export function fileDestination(options: FileDestinationOptions): Destination {
   const { toLine = toJsonLine, logger = silentLogger } = options
+  if (typeof options.path !== 'string' || options.path === '') {
+    throw new WalwireError('bad_option', {
+      what: "the option 'path' cannot be used",
+      why: 'it names no file',
+      hint: 'give the path of the file that lines are appended to',
+    })
+  }
   const path = resolve(options.path)
   const checkpoint = options.checkpoint === undefined ? undefined : resolve(options.checkpoint)
   if (checkpoint !== undefined && [checkpoint, ...besides(checkpoint)].includes(path)) {
