@@ -14,8 +14,8 @@ export interface Disk {
   size(path: string): Promise<number | undefined>
   /** The last byte of a file that has one. */
   lastByte(path: string): Promise<number | undefined>
-  /** Opens a file to write at its end, made if missing. */
-  append(path: string): Promise<WritableFile>
+  /** Opens a file to write at its end, made if missing. @param signal ends the wait for a pipe's reader, with its reason */
+  append(path: string, signal: AbortSignal): Promise<WritableFile>
   /** Opens a file to write it anew: what was in it is gone. */
   replace(path: string): Promise<WritableFile>
   rename(from: string, to: string): Promise<void>
@@ -42,9 +42,9 @@ export const nodeDisk: Disk = {
       await handle.close()
     }
   },
-  async append(path) {
+  async append(path, signal) {
     const found = await stat(path).catch(undefinedIfMissing)
-    return found?.isFIFO() ? await openNamedPipe(path) : await openFile(path, 'a')
+    return found?.isFIFO() ? await openNamedPipe(path, signal) : await openFile(path, 'a')
   },
   async replace(path) {
     return await openFile(path, 'w')
@@ -72,10 +72,17 @@ async function openFile(path: string, flags: 'a' | 'w'): Promise<WritableFile> {
     // a pipe cannot be synced (EINVAL), and has nothing that could be
     sync: async () => (regular ? await handle.sync() : undefined),
     size: async () => (await handle.stat()).size,
+    isAt: async (name) => {
+      const [own, there] = await Promise.all([handle.stat(exactly), stat(name, exactly).catch(undefinedIfMissing)])
+      return there?.ino === own.ino && there.dev === own.dev
+    },
     truncate: (length) => handle.truncate(length),
     close: () => handle.close(),
   }
 }
+
+/** A file's number may be larger than a double holds. */
+const exactly = { bigint: true } as const
 
 async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
   // the system may take less than it was given, on a disk that fills up for one

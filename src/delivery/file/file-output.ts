@@ -20,6 +20,7 @@ export class FileOutput implements Output {
   /** With what was written of the write that is pending. */
   #written: number
   #file: WritableFile | undefined
+  readonly #closed = new AbortController()
   /** The first: after it nobody knows what is in the file, so nothing may be written or covered by a checkpoint any more. */
   #failure: WalwireError | undefined
   /** What touches the length, one after the other: pieces of a write, and the look whether somebody else writes. */
@@ -58,12 +59,16 @@ export class FileOutput implements Output {
       if (!this.#exclusive) return
       await this.#inTurn(async () => {
         const size = await file.size()
-        if (size !== this.#written) throw outputChanged(this.path, this.#written, size)
+        if (size !== this.#written) throw writtenByOthers(this.path, this.#written, size)
+        if (!(await file.isAt(this.path))) throw movedAway(this.path)
       })
     })
   }
 
+  /** What is being written is broken off: nothing more reaches the file once this has resolved. */
   async close(): Promise<void> {
+    this.#failure ??= closed(this.path)
+    this.#closed.abort(this.#failure)
     await this.#file?.close()
     this.#file = undefined
   }
@@ -80,11 +85,18 @@ export class FileOutput implements Output {
 
   async #open(): Promise<WritableFile> {
     if (this.#file) return this.#file
-    const file = await this.#disk.append(this.path)
+    const file = await this.#disk.append(this.path, this.#closed.signal)
+    if (this.#closed.signal.aborted) {
+      await file.close()
+      throw closed(this.path)
+    }
     this.#file = file
     if (this.#exclusive) {
       if (!file.regular) throw notRegular(this.path)
-      if ((await file.size()) !== this.#length) await file.truncate(this.#length)
+      const size = await file.size()
+      // it was long enough when the run began; made longer, it would be filled with zeros
+      if (size < this.#length) throw cutByOthers(this.path, this.#length, size)
+      if (size > this.#length) await file.truncate(this.#length)
     } else if (file.regular) {
       this.#written = await file.size()
       await this.#endTornLine(file)
@@ -119,11 +131,39 @@ export class FileOutput implements Output {
   }
 }
 
-function outputChanged(path: string, expected: number, found: number): WalwireError {
-  return new WalwireError('output_changed', {
-    what: `the output ${path} cannot be trusted any more`,
-    why: `something else writes to it: it has ${found} bytes, and this run wrote up to ${expected}`,
-    hint: 'end the other writer and deliver again: the file is cut back to what the checkpoint covers',
+function writtenByOthers(path: string, expected: number, found: number): WalwireError {
+  return outputChanged(
+    path,
+    `something else writes to it: it has ${found} bytes, and this run wrote up to ${expected}`,
+    'end the other writer and deliver again: the file is cut back to what the checkpoint covers',
+  )
+}
+
+function movedAway(path: string): WalwireError {
+  return outputChanged(
+    path,
+    'it was moved or removed while it was written, so what its checkpoint covers is not there',
+    'put it back and deliver again; to take lines away, end the delivery first and begin another output and checkpoint',
+  )
+}
+
+function cutByOthers(path: string, expected: number, found: number): WalwireError {
+  return outputChanged(
+    path,
+    `it was moved, removed or cut since this run began: it has ${found} bytes, and the checkpoint covers ${expected}`,
+    'put it back and deliver again',
+  )
+}
+
+function outputChanged(path: string, why: string, hint: string): WalwireError {
+  return new WalwireError('output_changed', { what: `the output ${path} cannot be trusted any more`, why, hint })
+}
+
+function closed(path: string): WalwireError {
+  return new WalwireError('output_failed', {
+    what: `the output ${path} could not be written`,
+    why: 'it was closed before that',
+    hint: 'deliver again: what was not written comes again',
   })
 }
 

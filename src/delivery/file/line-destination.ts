@@ -38,6 +38,8 @@ export class LineDestination implements Destination {
   /** Whether what is in the output is explained: by a checkpoint, or because nobody asks. */
   #explained = true
   #committing: Promise<void> | undefined
+  /** A checkpoint that is on its way to the disk. */
+  #storing: Promise<void> | undefined
 
   constructor(parts: LineDestinationParts) {
     this.#parts = parts
@@ -81,7 +83,7 @@ export class LineDestination implements Destination {
     const output = this.#opened()
     // of this moment: what is written while it is synced is the next commit's
     const { length } = output
-    this.#committing = output.sync().then(() => this.#store(position, length))
+    this.#committing = output.sync().then(() => this.#store(output, position, length))
     try {
       await this.#committing
     } finally {
@@ -90,15 +92,22 @@ export class LineDestination implements Destination {
   }
 
   async close(): Promise<void> {
-    await this.#output?.close()
+    const output = this.#output
     this.#output = undefined
+    await output?.close()
+    // it takes its name while the lock keeps others away, or not at all
+    await this.#storing?.catch(() => {})
     this.#lock?.release()
     this.#lock = undefined
   }
 
   #opened(): Output {
     if (this.#output !== undefined) return this.#output
-    throw new WalwireError('output_failed', {
+    throw this.#notOpen()
+  }
+
+  #notOpen(): WalwireError {
+    return new WalwireError('output_failed', {
       what: `${this.description} could not be written`,
       why: 'it is not open',
       hint: 'give it to deliver, which opens it',
@@ -112,21 +121,30 @@ export class LineDestination implements Destination {
   async #explain(): Promise<void> {
     const output = this.#opened()
     await output.sync()
-    if (this.#start !== null || this.#startPosition !== null) await this.#store(this.#startPosition, output.length)
+    if (this.#start !== null || this.#startPosition !== null) {
+      await this.#store(output, this.#startPosition, output.length)
+    }
     this.#explained = true
   }
 
-  async #store(position: Position | null, length: number): Promise<void> {
-    const { disk, checkpoint, path } = this.#parts
+  /** @param output which must be open still: a checkpoint of one that was closed may be another run's by now */
+  async #store(output: Output, position: Position | null, length: number): Promise<void> {
+    const { checkpoint, path } = this.#parts
     if (checkpoint === undefined) return
+    if (this.#output !== output) throw this.#notOpen()
     const content: Checkpoint = {
       version: checkpointVersion,
       start: this.#start,
       position,
       output: path === undefined ? null : { path, length },
     }
-    await this.#lock?.verify()
-    await storeCheckpoint(disk, checkpoint, content)
+    this.#storing = this.#storeLocked(checkpoint, content)
+    await this.#storing
     this.#explained = true
+  }
+
+  async #storeLocked(checkpoint: string, content: Checkpoint): Promise<void> {
+    await this.#lock?.verify()
+    await storeCheckpoint(this.#parts.disk, checkpoint, content)
   }
 }

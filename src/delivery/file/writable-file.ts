@@ -7,6 +7,8 @@ export interface WritableFile {
   /** Returns when everything written is on the disk. */
   sync(): Promise<void>
   size(): Promise<number>
+  /** Whether this path still leads to it: it may have been moved, or removed, while it is open. */
+  isAt(path: string): Promise<boolean>
   truncate(length: number): Promise<void>
   close(): Promise<void>
 }

@@ -135,6 +135,10 @@ export class SimulatedDisk implements Disk {
         this.#step()
         return file.content.length
       },
+      isAt: async (path) => {
+        this.#step()
+        return this.#names.get(path) === file
+      },
       truncate: async (length) => {
         this.#step()
         file.change({ truncate: length })
