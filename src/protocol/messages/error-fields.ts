@@ -82,7 +82,7 @@ const names = {
  * not minding them, and they may say something to who reads on.
  *
  * The text is read without insisting on UTF-8: an error from before the encoding was agreed on comes in the server's
- * own, and half a message says more than a complaint about its bytes.
+ * own, and a message with some bytes as `\\xHH` says more than a complaint about them.
  */
 export function readErrorFields(reader: Reader): ErrorFields {
   const fields = new Map<string, string>()
@@ -91,7 +91,7 @@ export function readErrorFields(reader: Reader): ErrorFields {
     const type = reader.uint8('field type')
     if (type === 0) break
     const fieldType = String.fromCharCode(type)
-    const value = reader.lossyCstring('field value')
+    const value = reader.escapedCstring('field value')
     if (Object.hasOwn(names, fieldType)) fields.set(fieldType, value)
     else others.push({ fieldType, value })
   }

@@ -4,7 +4,6 @@ import { escapedText } from './escaped-text.ts'
 import type { Lsn } from './lsn.ts'
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-const lossyUtf8 = new TextDecoder('utf-8', { ignoreBOM: true })
 
 /**
  * Reads the fields of one message in wire order (big-endian throughout) and never beyond its end.
@@ -75,10 +74,13 @@ export class Reader {
     return this.#text(field, this.#at, nul, nul + 1)
   }
 
-  /** The same for text whose encoding is not certain: what is not UTF-8 becomes U+FFFD. Never for a value or a name. */
-  lossyCstring(field: string): string {
+  /**
+   * The same for text whose encoding is not certain: each byte that is not UTF-8 is shown as `\\xHH`. Never for a value or
+   * a name.
+   */
+  escapedCstring(field: string): string {
     const nul = this.#nul(field)
-    const text = lossyUtf8.decode(this.#bytes.subarray(this.#at, nul))
+    const text = escapedText(this.#bytes.subarray(this.#at, nul))
     this.#at = nul + 1
     return text
   }

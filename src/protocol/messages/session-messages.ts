@@ -57,10 +57,10 @@ export interface ParameterStatus {
   readonly value: string
 }
 
-/** `String name, String value`, read lossily: a value such as session_authorization comes in whatever encoding it has. */
+/** `String name, String value`, with what is not UTF-8 escaped: a value such as session_authorization comes in whatever encoding it has. */
 export function decodeParameterStatus(reader: Reader): ParameterStatus {
-  const name = reader.lossyCstring('name')
-  const value = reader.lossyCstring('value')
+  const name = reader.escapedCstring('name')
+  const value = reader.escapedCstring('value')
   reader.finish()
   return { type: 'ParameterStatus', name, value }
 }

@@ -292,7 +292,7 @@ describe('what pg-protocol does not read', () => {
     const latin1 = Buffer.from('le rôle « x » n’existe pas'.replace('’', "'"), 'latin1')
     const read = decode(message('E', bytes('S'), cstring('FATAL'), bytes('M'), latin1, int8(0), int8(0)))
     expect(read).toMatchObject({ type: 'ErrorResponse', fields: { severity: 'FATAL', code: '' } })
-    expect(read.type === 'ErrorResponse' && read.fields.message).toBe("le r\ufffdle \ufffd x \ufffd n'existe pas")
+    expect(read.type === 'ErrorResponse' && read.fields.message).toBe("le r\\xf4le \\xab x \\xbb n'existe pas")
   })
 })
 

@@ -52,7 +52,7 @@ describe('a reader', () => {
         const utf8 = Buffer.from(text.replaceAll('\0', ''), 'utf8')
         const clean = utf8.toString('utf8')
         expect(readerOver(Buffer.concat([utf8, Buffer.of(0)])).cstring('s')).toBe(clean)
-        expect(readerOver(Buffer.concat([utf8, Buffer.of(0)])).lossyCstring('s')).toBe(clean)
+        expect(readerOver(Buffer.concat([utf8, Buffer.of(0)])).escapedCstring('s')).toBe(clean)
         expect(readerOver(utf8).string(utf8.length, 's')).toBe(clean)
       }),
     )
@@ -86,7 +86,9 @@ describe('a reader', () => {
   test('refuses bytes that are not UTF-8, and lets them pass where it may', () => {
     expect(() => readerOver(Buffer.from([0xff, 0])).cstring('s')).toThrow(protocolError)
     expect(() => readerOver(Buffer.from([0xff])).string(1, 's')).toThrow(protocolError)
-    expect(readerOver(Buffer.from([0x61, 0xff, 0x62, 0])).lossyCstring('s')).toBe('a\ufffdb')
+    expect(readerOver(Buffer.from([0x61, 0xff, 0x62, 0])).escapedCstring('s')).toBe('a\\xffb')
+    const mixed = Buffer.concat([Buffer.from('é€😀'), Buffer.of(0xe9, 0xe2, 0x82, 0x20, 0xc3, 0)])
+    expect(readerOver(mixed).escapedCstring('s')).toBe('é€😀\\xe9\\xe2\\x82 \\xc3')
   })
 
   test('checks a count before anything is made for it', () => {
