@@ -115,8 +115,8 @@ export interface PgoutputOptions {
 export class PgoutputDecoder {
   readonly #types: TypeRegistry
   readonly #relations = new Map<number, KnownRelation>()
-  /** Of the streams before. */
-  readonly #former: ReadonlyMap<number, Relation>
+  /** Of the streams before, as long as this one has not described them. */
+  readonly #former: Map<number, Relation>
   readonly #cursor = new Cursor()
   /** The relation of the last row: rows of one table mostly come together. */
   #last: KnownRelation | undefined
@@ -128,7 +128,7 @@ export class PgoutputDecoder {
 
   constructor(options: PgoutputOptions) {
     this.#types = options.types ?? new TypeRegistry()
-    this.#former = options.former?.relations ?? new Map()
+    this.#former = new Map(options.former?.relations)
     const partitions = options.former === undefined ? [] : options.former.#partitions
     for (const [root, identities] of partitions) this.#partitions.set(root, new Map(identities))
   }
@@ -137,6 +137,11 @@ export class PgoutputDecoder {
   get relations(): ReadonlyMap<number, Relation> {
     const named = [...this.#relations].map(([oid, { relation }]): [number, Relation] => [oid, relation])
     return new Map([...this.#former, ...named])
+  }
+
+  /** How many relations {@link relations} has. */
+  get relationCount(): number {
+    return this.#relations.size + this.#former.size
   }
 
   /**
@@ -263,6 +268,25 @@ export class PgoutputDecoder {
     if (partitions.size > 0) this.#partitions.set(root, new Map(partitions))
   }
 
+  /**
+   * Forgets relations of which nothing more comes, since they were dropped. Another one that gets an OID of theirs is
+   * described before its changes.
+   */
+  forget(oids: ReadonlySet<number>): void {
+    for (const oid of oids) {
+      const known = this.#relations.get(oid)
+      if (known !== undefined) this.#recent.drop(known)
+      for (const kept of [this.#relations, this.#former, this.#partitions]) kept.delete(oid)
+    }
+    for (const [root, partitions] of this.#partitions) {
+      const gone = [...partitions.keys()].filter((oid) => oids.has(oid))
+      for (const oid of gone) partitions.delete(oid)
+      const known = this.#relations.get(root)
+      if (gone.length > 0 && known !== undefined) this.#know(known.described)
+    }
+    this.#last = undefined
+  }
+
   #know(described: Relation): Relation {
     const partitions = this.#partitions.get(described.oid)
     const ofPartitions = partitions !== undefined && partitions.size > 0
@@ -277,6 +301,7 @@ export class PgoutputDecoder {
     for (const column of relation.columns) setColumnType(column, this.#typeOf(column.typeOid))
     if (known !== undefined) this.#recent.drop(known)
     this.#relations.set(relation.oid, new KnownRelation(relation, described, ofPartitions, this.#types, this.#cursor))
+    this.#former.delete(relation.oid)
     this.#last = undefined
     return relation
   }

@@ -131,6 +131,11 @@ export class NewTables {
     const table = `${schema}.${name}`
     this.#logger.warn({ table }, `${table} joined the publication: its changes come, rows from before do not`)
   }
+
+  /** A table was dropped: another one that gets its OID is new. */
+  forget(oid: number): void {
+    this.#said.delete(newTable(oid))
+  }
 }
 
 function newTable(oid: number): string {

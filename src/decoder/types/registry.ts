@@ -95,6 +95,8 @@ interface KnownType {
   /** Its values, or what is in them, may be the bytes of a text that is not UTF-8. */
   readonly mayBeBytes: boolean
   readonly depth: number
+  /** The types that it is made of, where it was added. */
+  readonly under: readonly number[]
 }
 
 interface KnownComposite {
@@ -115,6 +117,7 @@ interface Making {
   readonly isArray?: boolean
   readonly mayBeBytes?: boolean
   readonly depth?: number
+  readonly under?: readonly number[]
 }
 
 /** The types of one server, by OID. */
@@ -170,11 +173,12 @@ export class TypeRegistry {
     const builtin = builtinOids.has(type.oid) ? this.#types.get(type.oid) : undefined
     if (builtin !== undefined) return builtin.face
     const { oid, schema, name, delimiter } = type
-    const under = typesUnder(type).map((inner) => this.#types.get(inner))
-    const depth = 1 + Math.max(0, ...under.map((inner) => inner?.depth ?? 0))
-    const isKnown = under.every((inner) => inner !== undefined)
+    const under = typesUnder(type)
+    const inner = under.map((each) => this.#types.get(each))
+    const depth = 1 + Math.max(0, ...inner.map((each) => each?.depth ?? 0))
+    const isKnown = inner.every((each) => each !== undefined)
     const made = isKnown && depth <= maxDepth ? this.#make(type) : this.#checked(textOnlyCodec)
-    const kept = this.#keep({ oid, schema, name, kind: kindOf(type) }, { delimiter, depth, ...made })
+    const kept = this.#keep({ oid, schema, name, kind: kindOf(type) }, { delimiter, depth, under, ...made })
     if (depth > maxDepth) this.#mismatch(oid, `it is nested more than ${maxDepth} types deep`)
     return kept.face
   }
@@ -182,6 +186,29 @@ export class TypeRegistry {
   /** Adds a type that the catalog has no more, as text: it was dropped after rows with it were written. */
   addUnknown(oid: number): PgType {
     return this.#keep({ oid, schema: '', name: `${oid}`, kind: 'unknown' }, this.#checked(textOnlyCodec)).face
+  }
+
+  /** How many types are known, those that are built in included. */
+  get size(): number {
+    return this.#types.size
+  }
+
+  /**
+   * Forgets what was added, but for these types and those that they are made of.
+   *
+   * @returns what was forgotten
+   */
+  retain(oids: Iterable<number>): ReadonlySet<number> {
+    const used = new Set(oids)
+    // what is added while the set is gone through is gone through too
+    for (const oid of used) for (const under of this.#types.get(oid)?.under ?? []) used.add(under)
+    const unused = new Set([...this.#types.keys()].filter((oid) => !used.has(oid) && !builtinOids.has(oid)))
+    for (const oid of unused) {
+      this.#types.delete(oid)
+      this.#composites.delete(oid)
+      this.#mismatched.delete(oid)
+    }
+    return unused
   }
 
   /**
@@ -277,14 +304,14 @@ export class TypeRegistry {
   }
 
   #keep(name: TypeName, making: Making): KnownType {
-    const { codec, delimiter = ',', isArray = false, mayBeBytes = false, depth = 0 } = making
+    const { codec, delimiter = ',', isArray = false, mayBeBytes = false, depth = 0, under = [] } = making
     const label = name.schema === 'pg_catalog' || name.schema === '' ? name.name : `${name.schema}.${name.name}`
     const override = this.#overrides.get(label)
     const kept = override === undefined ? codec : overridden(codec, override)
     const shown = this.#asText ? this.#orBytes(textValueCodec(codec, this.#sliceText), mayBeBytes) : kept
     const { readText, readBinary, binaryExact, encodeText, encodeBinary, writeJson = jsonValue } = shown
     const face: PgType = { ...name, label, readText, readBinary, binaryExact, encodeText, encodeBinary, writeJson }
-    const known: KnownType = { face, codec: kept, delimiter, isArray, mayBeBytes, depth }
+    const known: KnownType = { face, codec: kept, delimiter, isArray, mayBeBytes, depth, under }
     this.#types.set(name.oid, known)
     return known
   }

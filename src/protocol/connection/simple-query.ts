@@ -174,7 +174,7 @@ export function readText(value: Uint8Array): string {
     throw new WalwireError('invalid_text', {
       what: 'a value in the answer to a query cannot be read',
       why: 'it is not valid UTF-8, which neither a database with the encoding SQL_ASCII prevents nor one of another encoding on the server',
-      hint: 'mend the value or the name in the database',
+      hint: 'mend the value or the name in the database (ALTER … RENAME); where it is the name of a table, a publication that does not have that table can be followed',
       cause,
     })
   }

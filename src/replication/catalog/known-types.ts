@@ -2,6 +2,7 @@ import type { RelationMessage } from '../../decoder/messages.ts'
 import { PgoutputDecoder } from '../../decoder/pgoutput.ts'
 import { TypeRegistry } from '../../decoder/types/registry.ts'
 import type { FollowSettings } from '../follow-options.ts'
+import { Growth } from '../growth.ts'
 import { BinaryFormat } from '../stream/binary-format.ts'
 import type { Queryable } from './queryable.ts'
 import { readTypes } from './type-catalog.ts'
@@ -27,6 +28,7 @@ export class KnownTypes {
   readonly #settings: FollowSettings
   readonly #source: TypeSource
   readonly #said: Set<string>
+  readonly #growth = new Growth()
 
   /** @param said what the feed has logged already */
   constructor(settings: FollowSettings, source: TypeSource, said: Set<string>) {
@@ -85,6 +87,18 @@ export class KnownTypes {
       relation.columns.map((column) => column.typeOid),
       xid,
     )
+  }
+
+  /**
+   * Where many types were learned, forgets those that no known relation has; one that comes again is asked for again. Not
+   * inside a transaction, whose relations may be about to be described.
+   */
+  forgetUnused(): void {
+    if (!this.#growth.isDue(this.registry.size)) return
+    const relations = [...this.decoder.relations.values()]
+    const used = relations.flatMap(({ columns }) => columns.map(({ typeOid }) => typeOid))
+    this.watch.forget(this.registry.retain(used))
+    this.#growth.looked(this.registry.size)
   }
 
   #unknown(oids: readonly number[]): number[] {

@@ -1,10 +1,11 @@
 import type { CatalogAttribute, CatalogType } from '../../decoder/types/catalog-type.ts'
 import type { TypeRegistry } from '../../decoder/types/registry.ts'
-import { type Lsn, parseLsn } from '../../protocol/messages/lsn.ts'
+import type { Lsn } from '../../protocol/messages/lsn.ts'
 import type { Logger } from '../logger.ts'
 import { type Queryable, queryRows } from './queryable.ts'
 import { readAttributes, readLatelyAltered } from './type-catalog.ts'
 import { isVisible, waitUntilVisible } from './visibility.ts'
+import { readWalEnd } from './wal-end.ts'
 
 /**
  * Watches the composite types of a run. ALTER TYPE gives one other attributes under the same OID, and the stream says
@@ -43,6 +44,11 @@ export class TypeWatch {
     const oids = composites.map(([oid]) => oid)
     const now = await readAttributes(this.#ordinary, oids)
     return oids.filter((oid, index) => !sameAttributes(composites[index]?.[1].attributes ?? [], now.get(oid)))
+  }
+
+  /** These are not known any more: what gets an OID of theirs, or is learned again, is another type. */
+  forget(oids: ReadonlySet<number>): void {
+    for (const oid of oids) this.#altered.delete(oid)
   }
 
   async #check(xid: number): Promise<readonly string[]> {
@@ -103,14 +109,4 @@ function sameAttributes(before: readonly CatalogAttribute[], now: readonly Catal
     now.length === before.length &&
     before.every(({ name, typeOid }, index) => now[index]?.name === name && now[index].typeOid === typeOid)
   )
-}
-
-/** Where the server's log ends: everything that it can send committed before. */
-async function readWalEnd(connection: Queryable): Promise<Lsn> {
-  const [[lsn] = []] = await queryRows(
-    connection,
-    `SELECT CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()
-      ELSE pg_catalog.pg_current_wal_insert_lsn() END`,
-  )
-  return parseLsn(lsn ?? '')
 }

@@ -6,6 +6,10 @@ import { describeChange } from './relation-change.ts'
 export class AnnouncedRelations {
   readonly #relations = new Map<number, Relation>()
 
+  get size(): number {
+    return this.#relations.size
+  }
+
   /**
    * Takes note that the consumer is told of a relation now.
    *
@@ -19,7 +23,13 @@ export class AnnouncedRelations {
     // on another connection the same schema is another object
     return sameRelation(before, relation) ? undefined : describeChange(before, relation)
   }
-  /** The consumer was told that it has nothing of this table: its next use is the first again. */
+
+  /** OIDs of the tables that it was told of. */
+  get oids(): Iterable<number> {
+    return this.#relations.keys()
+  }
+
+  /** The consumer was told that it has nothing of this table, or the table was dropped: its next use is the first again. */
   forget(oid: number): void {
     this.#relations.delete(oid)
   }

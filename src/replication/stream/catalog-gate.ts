@@ -3,6 +3,7 @@ import type { PgoutputDecoder } from '../../decoder/pgoutput.ts'
 import type { TypeRegistry } from '../../decoder/types/registry.ts'
 import type { Lsn } from '../../protocol/messages/lsn.ts'
 import { BinaryNotExact, inexactColumn } from './binary-format.ts'
+import type { DroppedTables } from './dropped-tables.ts'
 
 /** What the catalog must answer before the stream goes on, and how it goes on then. */
 export interface CatalogAnswer {
@@ -23,6 +24,8 @@ export interface CatalogQuestions {
    * those that are read as text from then on.
    */
   readonly checkTypes: (commitLsn: Lsn, xid: number) => Promise<readonly string[]> | undefined
+  /** Forgets what the catalog has no more, as {@link DroppedTables.before}. */
+  readonly forgetDropped: (commitLsn: Lsn) => Promise<void> | undefined
 }
 
 export interface CatalogGateParts extends CatalogQuestions {
@@ -58,6 +61,12 @@ export class CatalogGate {
 
   /** To be called before a Begin is read: what is to be waited for first. It rejects with {@link BinaryNotExact}. */
   begin(commitLsn: Lsn, xid: number): Promise<void> | undefined {
+    const looked = this.#parts.forgetDropped(commitLsn)
+    if (looked !== undefined) return looked.then(() => this.#checkTypes(commitLsn, xid))
+    return this.#checkTypes(commitLsn, xid)
+  }
+
+  #checkTypes(commitLsn: Lsn, xid: number): Promise<void> | undefined {
     return this.#parts.checkTypes(commitLsn, xid)?.then(([altered]) => {
       // Values of it say in binary form by which attributes they were written, if those are known.
       if (altered !== undefined && this.#parts.binary) throw BinaryNotExact.ofAltered(altered)

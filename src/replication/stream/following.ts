@@ -1,6 +1,7 @@
 import { formatLsn, type Lsn, parseLsn } from '../../protocol/messages/lsn.ts'
 import { startReplicationCommand } from '../../protocol/messages/replication-commands.ts'
 import type { Batch } from '../batch.ts'
+import { readDropped } from '../catalog/dropped-relations.ts'
 import type { KnownTypes } from '../catalog/known-types.ts'
 import type { Connections } from '../connections.ts'
 import type { FeedState } from '../feed-state.ts'
@@ -13,9 +14,11 @@ import { checkSlotUnmoved, checkSlotUsable } from '../slot/slot-check.ts'
 import type { Source } from '../source.ts'
 import { Assembler } from './assembler.ts'
 import { BinaryNotExact } from './binary-format.ts'
+import { DroppedTables } from './dropped-tables.ts'
 import { endStream, leaveStream } from './ending.ts'
 import { ReplicationStream } from './replication-stream.ts'
 import { SynchronousStandby } from './synchronous-standby.ts'
+import { TablesOfFeed } from './tables-of-feed.ts'
 
 /** What a slot is followed with. */
 export interface FollowingParts {
@@ -101,6 +104,9 @@ export class Following implements Source {
     checkSlotUnmoved(from, before, await readSlot(ordinary, slot))
     logger.info({ slot, lsn: formatLsn(from) }, 'following')
     const newTables = new NewTables(base, state.said, logger)
+    const dropped = new DroppedTables(new TablesOfFeed(state.announced, newTables, types), (oids) =>
+      readDropped(ordinary, oids),
+    )
     const assembler = new Assembler(base, { maxBatchRows, maxBatchBytes }, stop, state.announced)
     return new ReplicationStream({
       connection: replication,
@@ -111,9 +117,14 @@ export class Following implements Source {
       types: types.registry,
       learnTypes: (relation, xid) => {
         newTables.note(relation)
+        dropped.described(relation.oid)
         return types.learnRelation(relation, xid)
       },
       checkTypes: (commitLsn, xid) => types.watch.before(commitLsn, xid),
+      forgetDropped: (commitLsn) => {
+        types.forgetUnused()
+        return dropped.before(commitLsn)
+      },
       synchronous: new SynchronousStandby({
         ordinary,
         pid: replication.processId,

@@ -64,3 +64,26 @@ describe('built-in types', () => {
     expect(types.get(16385)).toBeUndefined()
   })
 })
+
+test('types that nothing is made of any more are forgotten, and can be added again as others', () => {
+  const types = new TypeRegistry()
+  const made = { schema: 'public', delimiter: ',', baseOid: 0, elementOid: 0 }
+  const base = { ...made, oid: 20_001, name: 'age', typtype: 'd', baseOid: 23 }
+  const pair = { ...made, oid: 20_002, name: 'pair', typtype: 'c', attributes: [{ name: 'a', typeOid: 20_001 }] }
+  for (const type of [base, pair, { ...made, oid: 20_003, name: '_pair', typtype: 'b', elementOid: 20_002 }]) {
+    types.add(type)
+  }
+  types.add({ ...made, oid: 20_004, name: 'other', typtype: 'c', attributes: [{ name: 'a', typeOid: 25 }] })
+  types.addUnknown(20_005)
+  const { size } = types
+  expect([...types.retain([23, 20_003])]).toEqual([20_004, 20_005])
+  expect(types.size).toBe(size - 2)
+  expect([...types.composites.keys()]).toEqual([20_002])
+  expect(read(types, 20_003, '{(7)}')).toEqual([{ a: 7 }])
+  expect(types.get(20_004)).toBeUndefined()
+  types.add({ ...made, oid: 20_004, name: 'count', typtype: 'd', baseOid: 23 })
+  expect(read(types, 20_004, '8')).toBe(8)
+  types.retain([])
+  expect(types.get(20_001)).toBeUndefined()
+  expect(read(types, 1007, '{1}')).toEqual([1])
+})

@@ -267,13 +267,22 @@ describe.each(testVersions())('values, on PostgreSQL %i', (version) => {
       expect(copied).toMatchObject({ code: 'invalid_text', table: 'public.t', sqlstate: '22P05' })
     })
 
-    test('a table whose name is not UTF-8 is shown, byte by byte', async () => {
+    test('a table whose name is not UTF-8 is shown, byte by byte, and the others can be followed without it', async () => {
       await using source = await Source.make(server, 'CREATE TABLE t (id int)', { encoding: 'SQL_ASCII' })
       await source.write("DO $$ BEGIN EXECUTE format('CREATE TABLE %I (id int)', E'caf\\351'); END $$")
       const error = await source.follow().failure()
       expect(error).toMatchObject({ code: 'invalid_text' })
       expect(error.message).toContain('caf\\xe9')
-      expect(error.hint).toContain('name')
+      expect(error.hint).toContain('a publication that does not have that table can be followed')
+      await source.write('CREATE PUBLICATION others FOR TABLE t', 'INSERT INTO t VALUES (1)')
+      const reader = source.follow({ publication: 'others' })
+      await reader.untilCopied()
+      await source.write(
+        'INSERT INTO t VALUES (2)',
+        "DO $$ BEGIN EXECUTE format('INSERT INTO %I VALUES (3)', E'caf\\351'); END $$",
+        'INSERT INTO t VALUES (4)',
+      )
+      expect(rowsNew(await reader.untilMark(await source.mark()), 'insert')).toEqual([{ id: 2 }, { id: 4 }])
     })
   })
 
