@@ -11,7 +11,7 @@ import { isPassing, type RetryPolicy, retryDelayMs } from './retry-policy.ts'
 
 /** How a delivery ended. */
 export interface DeliveryEnd {
-  /** `ended`: the feed did, at its `stop` or with its copy. `stopped`: by the signal, with everything in hand committed. */
+  /** `ended`: the feed did, at its `stop` or with its copy. `stopped`: by the signal, with everything in hand committed; while it waited to try again, with nothing in hand. */
   readonly reason: 'ended' | 'stopped'
   /** What was committed last, in this delivery or before; undefined where nothing was, or positions are not kept. */
   readonly position: Position | undefined
@@ -45,7 +45,7 @@ export class Delivery {
   readonly #parts: DeliveryParts
   readonly #stop: AbortSignal
   #committed: Position | undefined
-  /** In a row: without a commit in between. */
+  /** In a row: without a commit in between that the next try need not repeat. */
   #failures = 0
   #feed: Feed | undefined
   #followed = false
@@ -104,7 +104,8 @@ export class Delivery {
         const isStuck = failure instanceof SinkStuck
         const reason = isStuck ? failure.cause : failure
         if (!(reason instanceof DestinationFailure)) throw reason
-        if (isStuck || !(await this.#waitToTryAgain(reason.cause))) throw reason.cause
+        // with the signal there is no other try, and it would look as if everything in hand were committed
+        if (isStuck || this.#stop.aborted || !(await this.#waitToTryAgain(reason.cause))) throw reason.cause
       }
     }
   }
@@ -162,7 +163,8 @@ export class Delivery {
   async #commit(position: Position): Promise<void> {
     await this.#ofDestination(() => this.#parts.destination.commit(position))
     this.#committed = position
-    this.#failures = 0
+    // what is committed of a copy comes again: one that never gets through would never come to its limit
+    if (position.phase === 'stream') this.#failures = 0
   }
 
   async #ofDestination<Value>(call: () => Promise<Value>): Promise<Value> {

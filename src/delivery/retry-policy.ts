@@ -2,7 +2,7 @@ import { longestTimerMs } from '../protocol/connection/within.ts'
 
 /** How a destination whose failure is passing is tried again. */
 export interface RetryPolicy {
-  /** Most failures in a row before the last of them ends the delivery. A commit that succeeds ends the row. Default: without end. */
+  /** Most failures in a row before the last of them ends the delivery. A commit ends the row, one of a copy only when the copy is complete. Default: without end. */
   readonly maxFailures: number
   /** How long to wait after the first. In ms, default 100; it doubles with each more. */
   readonly firstDelayMs: number

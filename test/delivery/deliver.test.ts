@@ -8,7 +8,7 @@ import { silentLogger } from '../../src/replication/logger.ts'
 import type { Position } from '../../src/replication/position.ts'
 import { law } from '../property.ts'
 import { lsnOf, ModelDestination, Passing, type Place, type Weather } from './model-destination.ts'
-import { batchOf, positionAt, scriptedFeed } from './scripted-feed.ts'
+import { batchOf, nameOf, positionAt, scriptedFeed } from './scripted-feed.ts'
 import { SimulatedServer } from './simulated-server.ts'
 
 const calm: Weather = { waits: [], failures: new Map() }
@@ -224,6 +224,46 @@ describe('failures', () => {
     vi.spyOn(destination, 'write').mockRejectedValue(new Passing('busy'))
     await expect(made.run()).rejects.toThrow('busy')
     expect(destination.opened).toBe(1)
+  })
+
+  test('what the next try repeats ends no row: a copy that never gets through comes to its limit', async () => {
+    const copy = () =>
+      fromArray([
+        batchOf(positionAt(1, 'new')),
+        batchOf(positionAt(1, 'snapshot'), 'row 1'),
+        batchOf(positionAt(1, 'snapshot'), 'row 2'),
+      ])
+    const { destination, made } = scripted(copy, { retry: { ...defaultRetryPolicy, firstDelayMs: 0, maxFailures: 3 } })
+    const failure = new Passing('busy')
+    vi.spyOn(destination, 'write').mockImplementation(async ({ events }) => {
+      if (destination.opened > 20) throw new Error('still no end')
+      if (events.map(nameOf).includes('row 2')) throw failure
+    })
+    await expect(made.run()).rejects.toBe(failure)
+    expect(destination.opened).toBe(3)
+  })
+
+  test('a failure that comes with the end is told: not everything in hand is committed', async () => {
+    const { destination, stop, made } = scripted(twoThenSilence)
+    const failure = new Passing('busy')
+    vi.spyOn(destination, 'write').mockImplementation(async () => {
+      stop.abort()
+      throw failure
+    })
+    await expect(made.run()).rejects.toBe(failure)
+    expect(destination).toMatchObject({ opened: 1, closed: 1 })
+  })
+
+  test('a method that throws where it should reject has failed all the same', async () => {
+    const { destination, stop, made } = scripted(twoThenSilence)
+    let failures = 0
+    vi.spyOn(destination, 'write').mockImplementation(({ position }) => {
+      if (++failures < 3) throw new Passing('busy')
+      if (lsnOf(position) === 2) stop.abort()
+      return Promise.resolve()
+    })
+    expect(await made.run()).toMatchObject({ reason: 'stopped' })
+    expect(destination.opened).toBe(3)
   })
 
   test('the wait doubles up to its limit, with chance in it', () => {

@@ -1,6 +1,6 @@
 import { type FileHandle, open, readFile, rename, stat, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { openNamedPipe } from './named-pipe.ts'
+import { namedPipe, type PipeWait } from './named-pipe.ts'
 import type { WritableFile } from './writable-file.ts'
 
 /**
@@ -14,8 +14,8 @@ export interface Disk {
   size(path: string): Promise<number | undefined>
   /** The last byte of a file that has one. */
   lastByte(path: string): Promise<number | undefined>
-  /** Opens a file to write at its end, made if missing. @param signal ends the wait for a pipe's reader, with its reason */
-  append(path: string, signal: AbortSignal): Promise<WritableFile>
+  /** Opens a file to write at its end, made if missing. @param wait for who reads, if it is a pipe */
+  append(path: string, wait: PipeWait): Promise<WritableFile>
   /** Opens a file to write it anew: what was in it is gone. */
   replace(path: string): Promise<WritableFile>
   rename(from: string, to: string): Promise<void>
@@ -42,9 +42,9 @@ export const nodeDisk: Disk = {
       await handle.close()
     }
   },
-  async append(path, signal) {
+  async append(path, wait) {
     const found = await stat(path).catch(undefinedIfMissing)
-    return found?.isFIFO() ? await openNamedPipe(path, signal) : await openFile(path, 'a')
+    return found?.isFIFO() ? namedPipe(path, wait) : await openFile(path, 'a')
   },
   async replace(path) {
     return await openFile(path, 'w')

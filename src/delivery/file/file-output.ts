@@ -85,7 +85,10 @@ export class FileOutput implements Output {
 
   async #open(): Promise<WritableFile> {
     if (this.#file) return this.#file
-    const file = await this.#disk.append(this.path, this.#closed.signal)
+    const file = await this.#disk.append(this.path, {
+      signal: this.#closed.signal,
+      onUnread: () => this.#logger.warn({ output: this.path }, 'the output is a pipe that nobody reads: waiting'),
+    })
     if (this.#closed.signal.aborted) {
       await file.close()
       throw closed(this.path)

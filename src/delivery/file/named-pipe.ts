@@ -6,32 +6,51 @@ import type { WritableFile } from './writable-file.ts'
 /** How often to look whether somebody reads the pipe. */
 const readerPollMs = 100
 
+/** Somebody starts the reader by hand, perhaps. */
+const unreadAfterMs = 2000
+
+/** How a pipe that nobody reads is waited for. */
+export interface PipeWait {
+  /** Ends the wait with its reason. */
+  readonly signal: AbortSignal
+  /** Called once, when nobody has come for a while. */
+  readonly onUnread: () => void
+}
+
 /**
- * Opens a named pipe to write into it, as soon as somebody reads it.
+ * A named pipe to write into, opened with the first write, as soon as somebody reads it.
  *
  * Nothing here waits inside the system, as opening and writing like a file's would: Node does not end, whatever signal
  * comes, before its threads come back from there, and a pipe that nobody reads never lets them.
- *
- * @param signal ends the wait for a reader, with its reason
  */
-export async function openNamedPipe(path: string, signal: AbortSignal): Promise<WritableFile> {
-  const socket = new Socket({ fd: await openWhenRead(path, signal), readable: false, writable: true })
-  // each write learns of the failure by itself
-  socket.on('error', () => {})
+export function namedPipe(path: string, options: PipeWait): WritableFile {
+  let opening: Promise<Socket> | undefined
+  let socket: Socket | undefined
+  const open = async () => {
+    socket = new Socket({ fd: await openWhenRead(path, options), readable: false, writable: true })
+    // each write learns of the failure by itself
+    socket.on('error', () => {})
+    return socket
+  }
   return {
     regular: false,
-    write: (bytes) =>
-      new Promise((done, fail) => socket.write(bytes, (error) => (error == null ? done() : fail(error)))),
+    async write(bytes) {
+      opening ??= open()
+      const opened = await opening
+      await new Promise<void>((done, fail) => opened.write(bytes, (error) => (error == null ? done() : fail(error))))
+    },
     sync: async () => {},
     size: async () => 0,
     isAt: async () => true,
     truncate: async () => {},
-    close: async () => void socket.destroy(),
+    close: async () => void socket?.destroy(),
   }
 }
 
-async function openWhenRead(path: string, signal: AbortSignal): Promise<number> {
-  for (;;) {
+async function openWhenRead(path: string, { signal, onUnread }: PipeWait): Promise<number> {
+  for (let waitedMs = 0; ; waitedMs += readerPollMs) {
+    signal.throwIfAborted()
+    if (waitedMs === unreadAfterMs) onUnread()
     try {
       return openSync(path, constants.O_WRONLY | constants.O_NONBLOCK)
     } catch (error) {

@@ -8,6 +8,7 @@ import { type Disk, nodeDisk } from '../../../src/delivery/file/disk.ts'
 import { FileOutput } from '../../../src/delivery/file/file-output.ts'
 import { LineDestination } from '../../../src/delivery/file/line-destination.ts'
 import { silentLogger } from '../../../src/replication/logger.ts'
+import { Gate } from '../gate.ts'
 import { batchOf, nameOf, positionAt } from '../scripted-feed.ts'
 
 let folder: string
@@ -39,35 +40,13 @@ function destinationOn(disk: Disk): LineDestination {
   })
 }
 
-/** Something that waits until it is let go. */
-class Gate {
-  reached: Promise<void>
-  readonly #opened: Promise<void>
-  #reach: () => void = () => {}
-  open: () => void = () => {}
-
-  constructor() {
-    this.reached = new Promise((done) => {
-      this.#reach = done
-    })
-    this.#opened = new Promise((done) => {
-      this.open = done
-    })
-  }
-
-  async pass(): Promise<void> {
-    this.#reach()
-    await this.#opened
-  }
-}
-
 describe('nothing is written once it is closed', () => {
   test('the rest of a batch that was being written', async () => {
     const gate = new Gate()
     const slow: Disk = {
       ...nodeDisk,
-      async append(name, signal) {
-        const file = await nodeDisk.append(name, signal)
+      async append(name, wait) {
+        const file = await nodeDisk.append(name, wait)
         return {
           ...file,
           write: async (bytes) => {
@@ -124,8 +103,8 @@ describe('nothing is written once it is closed', () => {
     let isSlow = false
     const slow: Disk = {
       ...nodeDisk,
-      async append(name, signal) {
-        const file = await nodeDisk.append(name, signal)
+      async append(name, wait) {
+        const file = await nodeDisk.append(name, wait)
         return {
           ...file,
           sync: async () => {

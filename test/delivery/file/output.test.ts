@@ -1,16 +1,18 @@
 import { execFile, execFileSync } from 'node:child_process'
+import { closeSync, constants, openSync, readSync } from 'node:fs'
 import { mkdtemp, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PassThrough, Writable } from 'node:stream'
 import { promisify } from 'node:util'
 import fc from 'fast-check'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { ReaderGone, StreamOutput } from '../../../src/cli/stream-output.ts'
-import { nodeDisk } from '../../../src/delivery/file/disk.ts'
+import { type Disk, nodeDisk } from '../../../src/delivery/file/disk.ts'
 import { FileOutput } from '../../../src/delivery/file/file-output.ts'
 import { chunks } from '../../../src/delivery/file/output.ts'
 import { silentLogger } from '../../../src/replication/logger.ts'
+import { Gate } from '../gate.ts'
 
 let folder: string
 beforeEach(async () => {
@@ -138,13 +140,16 @@ describe('a file', () => {
   })
 
   test('what is written while it is synced is not covered, and is nobody else', async () => {
-    const ours = output(0)
+    const gate = new Gate()
+    const ours = new FileOutput(stopAtPiece(3, gate), path, 0, silentLogger)
     await ours.write(['one'])
     const { length } = ours
-    const syncing = ours.sync()
     const writing = ours.write(Array.from({ length: 1000 }, () => 'x'.repeat(1000)))
-    await syncing
+    const syncing = ours.sync()
+    await gate.reached
     expect(ours.length).toBe(length)
+    gate.open()
+    await syncing
     await writing
     expect(ours.length).toBe(4 + 1_001_000)
     await ours.sync()
@@ -178,6 +183,24 @@ describe('a file', () => {
   })
 })
 
+/** The real disk, on which the piece of this number waits before it is written. */
+function stopAtPiece(number: number, gate: Gate): Disk {
+  let pieces = 0
+  return {
+    ...nodeDisk,
+    async append(name, wait) {
+      const file = await nodeDisk.append(name, wait)
+      return {
+        ...file,
+        write: async (bytes) => {
+          if (++pieces === number) await gate.pass()
+          await file.write(bytes)
+        },
+      }
+    },
+  }
+}
+
 describe('a named pipe', () => {
   let path: string
   beforeEach(() => {
@@ -196,7 +219,33 @@ describe('a named pipe', () => {
 
   test('that nobody reads does not keep the process from ending', async () => {
     const disk = new URL('../../../dist/delivery/file/disk.js', import.meta.url)
-    const program = `const { nodeDisk } = await import('${disk}'); nodeDisk.append('${path}'); setTimeout(process.exit, 300)`
+    const program = `
+      const { nodeDisk } = await import('${disk}')
+      const wait = { signal: new AbortController().signal, onUnread: () => process.exit(0) }
+      const pipe = await nodeDisk.append('${path}', wait)
+      await pipe.write(Buffer.from('x'))
+      process.exit(1)`
     await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program], { timeout: 10_000 })
+  })
+
+  test('that nobody reads is waited for, which is said, until it is closed', async () => {
+    const warn = vi.fn()
+    const output = new FileOutput(nodeDisk, path, undefined, { ...silentLogger, warn })
+    const writing = output.write(['x'])
+    await vi.waitFor(
+      () => expect(warn).toHaveBeenCalledWith({ output: path }, expect.stringContaining('waiting')),
+      10_000,
+    )
+    await output.close()
+    await expect(writing).rejects.toThrow(expect.objectContaining({ code: 'output_failed' }))
+    // a reader that comes now gets nothing, and no writer comes
+    const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+    expect(readSync(reader, Buffer.alloc(10))).toBe(0)
+    closeSync(reader)
+  })
+
+  test('with a checkpoint is refused without waiting for a reader', async () => {
+    const output = new FileOutput(nodeDisk, path, 0, silentLogger)
+    await expect(output.sync()).rejects.toThrow(expect.objectContaining({ code: 'bad_option' }))
   })
 })
