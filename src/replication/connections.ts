@@ -1,16 +1,14 @@
-import { Connection, type OpenOptions } from '../protocol/connection/connection.ts'
-import type { ResolvedConnection } from '../protocol/connection/connection-options.ts'
+import type { Connection } from '../protocol/connection/connection.ts'
 import { resolveConnection } from '../protocol/connection/resolve-connection.ts'
 import { within } from '../protocol/connection/within.ts'
 import type { WalwireError } from '../protocol/messages/errors.ts'
 import { errorFieldsOf } from '../protocol/messages/server-error.ts'
-import { CatalogConnection, reachableWithinMs } from './catalog/catalog-connection.ts'
-import { checkSameServer, readServerProcess, type ServerProcess } from './catalog/same-server.ts'
+import { CatalogConnection } from './catalog/catalog-connection.ts'
+import { reachableWithinMs } from './catalog/lookout.ts'
+import { checkSameServer, readServerProcess } from './catalog/same-server.ts'
 import { asReplicationRefusal, checkServer, readServerFacts, type ServerFacts } from './catalog/server-facts.ts'
 import type { FollowSettings } from './follow-options.ts'
-
-/** Data in this encoding is whatever bytes the clients sent: nobody has checked that it is text. */
-const uncheckedEncoding = 'SQL_ASCII'
+import { Opener } from './opener.ts'
 
 const cancelMs = 500
 /** How long to look for the reason of a loss. */
@@ -30,10 +28,7 @@ export class Connections {
   readonly ordinary: CatalogConnection
   /** What the server said of itself when the connections were opened. */
   readonly server: ServerFacts
-  readonly #resolved: ResolvedConnection
-  readonly #settings: FollowSettings
-  /** The walsender's. */
-  #process: ServerProcess | undefined
+  readonly #opener: Opener
   readonly #workers = new Set<Connection>()
   /** Looks for what the server did not say when it ended the replication connection, over the other one. */
   #inquiry: (() => Promise<WalwireError | undefined>) | undefined
@@ -46,27 +41,26 @@ export class Connections {
   #closing = false
 
   private constructor(
-    settings: FollowSettings,
-    resolved: ResolvedConnection,
+    { logger }: FollowSettings,
+    opener: Opener,
     replication: Connection,
     ordinary: Connection,
     server: ServerFacts,
-    process: ServerProcess | undefined,
   ) {
-    this.#settings = settings
-    this.#resolved = resolved
+    this.#opener = opener
     this.replication = replication
     this.server = server
-    this.#process = process
+    const unreachableMs = reachableWithinMs(server.walSenderTimeoutMs)
     this.ordinary = new CatalogConnection({
       first: ordinary,
       open: (signal) => this.#openOrdinary(signal),
       // A shutdown is said on this connection only while the other one is busy sending; a walsender that is blocked by
       // our back-pressure would hold the server up.
       onEnd: (reason) => this.abandon(reason),
-      unreachableMs: reachableWithinMs(server.walSenderTimeoutMs),
-      logger: settings.logger,
+      unreachableMs,
+      logger,
     })
+    opener.askOver(this.ordinary, unreachableMs)
     this.#watchReplication()
   }
 
@@ -74,28 +68,29 @@ export class Connections {
   static async open(settings: FollowSettings, signal: AbortSignal): Promise<Connections> {
     const resolved = await resolveConnection(settings.connection)
     for (const warning of resolved.warnings) settings.logger.warn({}, warning)
+    const opener = new Opener(resolved, settings)
     const opened: Connection[] = []
     const destroyAll = () => {
       for (const connection of opened) connection.destroy()
     }
-    const open = async (replication: 'database' | undefined) => {
-      const connection = await connect(resolved, settings, { replication, signal, beside: opened[0] })
+    const open = async (role: 'replication' | 'ordinary', replication: 'database' | undefined) => {
+      const connection = await opener.open(role, { replication, signal })
       opened.push(connection)
       return connection
     }
     // an abort must also end the wait for an answer to a question
     signal.addEventListener('abort', destroyAll)
     try {
-      const replication = await open('database').catch((error: unknown) => {
+      const replication = await open('replication', 'database').catch((error: unknown) => {
         throw asReplicationRefusal(error, resolved.user)
       })
       const server = await readServerFacts(replication)
       checkServer(server)
-      const ordinary = await open(ordinaryKind(server))
-      const process = await readServerProcess(replication)
-      await checkSameServer(ordinary, process)
+      const ordinary = await open('ordinary', ordinaryKind(server))
+      opener.process = await readServerProcess(replication)
+      await checkSameServer(ordinary, opener.process)
       signal.throwIfAborted()
-      return new Connections(settings, resolved, replication, ordinary, server, process)
+      return new Connections(settings, opener, replication, ordinary, server)
     } catch (error) {
       destroyAll()
       throw error
@@ -116,16 +111,11 @@ export class Connections {
     return bytes
   }
 
-  /** To the address that the first connection reached. */
-  #connect(options: OpenOptions): Promise<Connection> {
-    return connect(this.#resolved, this.#settings, { ...options, beside: this.replication })
-  }
-
   async #openOrdinary(signal: AbortSignal): Promise<Connection> {
     const replication = ordinaryKind(this.server)
-    const connection = await this.#connect({ replication, signal })
+    const connection = await this.#opener.open('ordinary', { replication, signal })
     try {
-      await checkSameServer(connection, this.#process)
+      await checkSameServer(connection, this.#opener.process)
       return connection
     } catch (error) {
       connection.destroy()
@@ -135,7 +125,7 @@ export class Connections {
 
   /** Another ordinary connection, for a copy. */
   async openWorker(signal: AbortSignal): Promise<Connection> {
-    const worker = await this.#connect({ signal })
+    const worker = await this.#opener.open('worker', { signal })
     this.#workers.add(worker)
     if (this.#failure !== undefined || this.#closing) worker.destroy()
     await checkSameServer(this.ordinary, await readServerProcess(worker))
@@ -157,12 +147,12 @@ export class Connections {
    */
   async renewReplication(signal: AbortSignal): Promise<void> {
     const former = this.replication
-    this.replication = await this.#connect({ replication: 'database', signal })
+    this.replication = await this.#opener.open('replication', { replication: 'database', signal })
     this.#watchReplication()
     former.destroy()
     if (this.#failure !== undefined || this.#closing) this.replication.destroy()
-    this.#process = await readServerProcess(this.replication)
-    await checkSameServer(this.ordinary, this.#process)
+    this.#opener.process = await readServerProcess(this.replication)
+    await checkSameServer(this.ordinary, this.#opener.process)
   }
 
   #watchReplication(): void {
@@ -233,21 +223,4 @@ export class Connections {
 /** Which timeline a standby replays is told to walsenders alone, which take queries as well. */
 function ordinaryKind({ inRecovery }: ServerFacts): 'database' | undefined {
   return inRecovery ? 'database' : undefined
-}
-
-/**
- * Opens a connection. Of a database whose text nobody has checked the server would refuse to send what is not UTF-8, and
- * not say where it stands; so it is asked not to look, and the reader of the column does.
- */
-function connect(
-  resolved: ResolvedConnection,
-  { logger, maxBufferedBytes }: FollowSettings,
-  options: OpenOptions,
-): Promise<Connection> {
-  return Connection.open(resolved, {
-    ...options,
-    maxBufferedBytes,
-    clientEncoding: (serverEncoding) => (serverEncoding === uncheckedEncoding ? uncheckedEncoding : 'UTF8'),
-    onNotice: ({ code, message }) => logger.warn({ sqlstate: code }, `the server says: ${message}`),
-  })
 }

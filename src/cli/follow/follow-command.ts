@@ -159,7 +159,7 @@ async function prepareServer(
 ): Promise<string | undefined> {
   const { createPublication: tables, publications, stop } = parsed
   if (tables === undefined && stop !== 'now') return stop
-  return await withServer(parsed.url, signal, async (connection) => {
+  return await withServer(parsed.url, logger, signal, async (connection) => {
     const [publication] = publications
     if (tables !== undefined && publication !== undefined) {
       const made = await createPublication(connection, publication, tables)

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
 import { WalwireError } from '../messages/errors.ts'
+import { patienceMs, reminderMs } from './within.ts'
 
 /** What bounds an attempt. */
 export interface AttemptLimits {
@@ -8,6 +9,8 @@ export interface AttemptLimits {
   readonly signal?: AbortSignal | undefined
   /** Completes "could not …", for the error at the limit. */
   readonly what: string
+  /** Called when it takes longer than {@link patienceMs}, and every {@link reminderMs} from then on, with its step. */
+  readonly onSlow?: ((step: string) => void) | undefined
 }
 
 /** An attempt that is under way: says what it waits for, and owns the streams that must go when it fails. */
@@ -39,12 +42,14 @@ export class Attempt {
  * @throws {WalwireError} `connect_timeout`; the signal's reason; what `work` throws
  */
 export function withinLimits<T>(limits: AttemptLimits, work: (attempt: Attempt) => Promise<T>): Promise<T> {
-  const { signal, timeoutMs } = limits
+  const { signal, timeoutMs, onSlow } = limits
   const attempt = new Attempt()
   return new Promise<T>((resolve, reject) => {
     let timer: NodeJS.Timeout | undefined
+    let slow: NodeJS.Timeout | undefined
     const release = (): void => {
       clearTimeout(timer)
+      clearTimeout(slow)
       signal?.removeEventListener('abort', onAbort)
     }
     const fail = (error: unknown): void => {
@@ -56,6 +61,11 @@ export function withinLimits<T>(limits: AttemptLimits, work: (attempt: Attempt) 
     if (signal?.aborted) return fail(signal.reason)
     signal?.addEventListener('abort', onAbort)
     if (timeoutMs > 0) timer = setTimeout(() => fail(timedOut(limits, attempt)), timeoutMs)
+    const remind = (): void => {
+      onSlow?.(attempt.step)
+      slow = setTimeout(remind, reminderMs)
+    }
+    slow = setTimeout(remind, patienceMs)
     work(attempt).then((result) => {
       release()
       resolve(result)

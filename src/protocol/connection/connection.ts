@@ -15,7 +15,7 @@ import { expectedSettings } from './session-settings.ts'
 import { putSettingsInForce } from './settings-in-force.ts'
 import { beginCopy, finishCopy, type QueryResult, readText, runQuery } from './simple-query.ts'
 import { type SessionWishes, serverVersionNumber } from './startup.ts'
-import { within } from './within.ts'
+import { patienceMs, within } from './within.ts'
 
 const defaultMaxBufferedBytes = 8 * 1024 * 1024
 
@@ -34,9 +34,29 @@ export interface OpenOptions extends SessionWishes {
   readonly signal?: AbortSignal | undefined
   /** Gets every NoticeResponse. Must not throw. */
   readonly onNotice?: ((notice: ErrorFields) => void) | undefined
+  /**
+   * Called when opening takes longer than {@link patienceMs}, and each minute from then on, with what it waits for:
+   * completes "no answer came while …". Must not throw.
+   */
+  readonly onSlowOpening?: ((step: string) => void) | undefined
+  /**
+   * Called when a wait for the server has taken {@link patienceMs}: for the answer to a query or command, for a copy to begin
+   * or to end, for what a `COPY … TO STDOUT` has next. In a copy in both directions, whose server may be silent for as long
+   * as it likes, nobody but the caller knows whether it waits. Must not throw.
+   */
+  readonly onUnanswered?: ((wait: UnansweredWait) => void) | undefined
 }
 
-/** How long a query may go without its answer. */
+/** What was asked of a server over a connection, and is not answered for long. */
+export interface UnansweredWait {
+  readonly connection: Connection
+  /** Settles when the answer came, and when the connection is gone. */
+  readonly answer: Promise<unknown>
+  /** As {@link QueryLimit.isReported}. */
+  readonly isReported: boolean
+}
+
+/** How long a query may go without its answer, and who says so. */
 export interface QueryLimit {
   /**
    * Milliseconds from when it is sent until its whole answer is here; without it there is no limit. A query that is not
@@ -45,6 +65,8 @@ export interface QueryLimit {
    * what is sent, and the connection is given up: `connection_lost`. Both can be tried again.
    */
   readonly limitMs?: number | undefined
+  /** Whoever asks says by itself what the server waits for, and knows better. */
+  readonly isReported?: boolean | undefined
 }
 
 /** How a copy's message that is not data was dealt with, see {@link Connection.sideMessage}. */
@@ -61,14 +83,24 @@ export class Connection {
   readonly #route: Route
   readonly #session: Session
   readonly #key: BackendKeyData | undefined
+  readonly #onUnanswered: OpenOptions['onUnanswered']
+  #processId = 0
   #queue: Promise<unknown> = Promise.resolve()
   #copyDoneOwed = false
+  #copiesOut = false
 
-  private constructor(resolved: ResolvedConnection, route: Route, session: Session, key: BackendKeyData | undefined) {
+  private constructor(
+    resolved: ResolvedConnection,
+    route: Route,
+    session: Session,
+    key: BackendKeyData | undefined,
+    onUnanswered: OpenOptions['onUnanswered'],
+  ) {
     this.#resolved = resolved
     this.#route = route
     this.#session = session
     this.#key = key
+    this.#onUnanswered = onUnanswered
   }
 
   /**
@@ -84,18 +116,21 @@ export class Connection {
     const { description, connectTimeoutMs: timeoutMs } = resolved
     const { signal, onNotice, maxBufferedBytes = defaultMaxBufferedBytes, beside } = options
     const former = beside === undefined ? undefined : beside.#route
-    return withinLimits({ timeoutMs, signal, what: `connect to ${description}` }, async (attempt) => {
-      const { stream, route, certificate } = await openStream(resolved, attempt, former)
-      const session = new Session({ stream, encrypted: route.encrypted, description, maxBufferedBytes, onNotice })
-      const key = await logIn(session, resolved, options, certificate, attempt)
-      const connection = new Connection(resolved, route, session, key)
-      attempt.step = "waiting for the session's settings"
-      const { replication, settings, clientEncoding = () => 'UTF8' } = options
-      const encoding = clientEncoding(connection.parameters.get('server_encoding') ?? '')
-      const expected = expectedSettings(connection.serverVersion, { client_encoding: encoding, ...settings })
-      await putSettingsInForce(session, expected, key?.processId, replication !== undefined)
-      return connection
-    })
+    return withinLimits(
+      { timeoutMs, signal, what: `connect to ${description}`, onSlow: options.onSlowOpening },
+      async (attempt) => {
+        const { stream, route, certificate } = await openStream(resolved, attempt, former)
+        const session = new Session({ stream, encrypted: route.encrypted, description, maxBufferedBytes, onNotice })
+        const key = await logIn(session, resolved, options, certificate, attempt)
+        const connection = new Connection(resolved, route, session, key, options.onUnanswered)
+        attempt.step = "waiting for the session's settings"
+        const { replication, settings, clientEncoding = () => 'UTF8' } = options
+        const encoding = clientEncoding(connection.parameters.get('server_encoding') ?? '')
+        const expected = expectedSettings(connection.serverVersion, { client_encoding: encoding, ...settings })
+        connection.#processId = await putSettingsInForce(session, expected, key?.processId, replication !== undefined)
+        return connection
+      },
+    )
   }
 
   /** ParameterStatus so far: `server_version`, `server_encoding`, `integer_datetimes` … */
@@ -108,9 +143,9 @@ export class Connection {
     return serverVersionNumber(this.parameters.get('server_version') ?? '')
   }
 
-  /** The process ID of the server's backend, or 0 where something in between did not give one. */
+  /** The process ID of the server's backend, as that says itself. */
   get processId(): number {
-    return this.#key?.processId ?? 0
+    return this.#processId
   }
 
   /** Whether the bytes go over TLS. */
@@ -156,8 +191,8 @@ export class Connection {
   }
 
   /**
-   * Sends a command that begins a copy (COPY … TO STDOUT, START_REPLICATION) and waits until it has begun. From then on
-   * the caller pulls until {@link endCopy}:
+   * Sends a command that begins a copy (COPY … TO STDOUT, START_REPLICATION) and waits until it has begun, which may have
+   * a limit. From then on the caller pulls until {@link endCopy}:
    *
    * ```ts
    * do {
@@ -171,10 +206,11 @@ export class Connection {
    *
    * @throws {WalwireError} as {@link query}
    */
-  copy(sql: string): Promise<'both' | 'out'> {
+  copy(sql: string, limit: QueryLimit = {}): Promise<'both' | 'out'> {
     return this.#exclusively(async () => {
-      const direction = await beginCopy(this.#session, sql)
+      const direction = await this.#limited(beginCopy(this.#session, sql), limit)
       this.#copyDoneOwed = direction === 'both'
+      this.#copiesOut = direction === 'out'
       return direction
     })
   }
@@ -189,7 +225,8 @@ export class Connection {
    * is gone ({@link failure} says why). Everything that came before the end is in the framer.
    */
   more(): Promise<boolean> {
-    return this.#session.readAhead.more()
+    const more = this.#session.readAhead.more()
+    return this.#copiesOut ? this.#awaited(more) : more
   }
 
   /** See {@link ReadAhead.keepReading}: to be called now and then by a consumer that takes long between two `more()`. */
@@ -247,7 +284,7 @@ export class Connection {
   async endCopy(): Promise<string[]> {
     if (!this.#session.copying) return []
     this.sendCopyDone()
-    return finishCopy(this.#session)
+    return this.#awaited(finishCopy(this.#session))
   }
 
   /**
@@ -301,7 +338,22 @@ export class Connection {
     else this.#session.destroy(reason)
   }
 
-  async #limited<T>(answer: Promise<T>, { limitMs = Number.POSITIVE_INFINITY }: QueryLimit): Promise<T> {
+  #limited<T>(answer: Promise<T>, { limitMs, isReported }: QueryLimit): Promise<T> {
+    return this.#awaited(limitMs === undefined ? answer : this.#within(answer, limitMs), isReported)
+  }
+
+  /** Lets it be known that an answer does not come. */
+  async #awaited<T>(answer: Promise<T>, isReported = false): Promise<T> {
+    if (this.#onUnanswered === undefined) return answer
+    const timer = setTimeout(() => this.#onUnanswered?.({ connection: this, answer, isReported }), patienceMs)
+    try {
+      return await answer
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  async #within<T>(answer: Promise<T>, limitMs: number): Promise<T> {
     let outcome = await within(answer, limitMs)
     if (outcome === undefined) {
       // Awaited, since a cancel request that comes late would cancel the next query instead.

@@ -21,6 +21,7 @@ import { readText, runQuery } from './simple-query.ts'
  *
  * @param processId of BackendKeyData; undefined where there was none
  * @param replication whether this must be a walsender
+ * @returns the backend that answers, by its process ID
  * @throws {WalwireError} `settings_not_in_force`, `not_replication`; of an ErrorResponse
  */
 export async function putSettingsInForce(
@@ -28,7 +29,7 @@ export async function putSettingsInForce(
   expected: ExpectedSettings,
   processId: number | undefined,
   replication: boolean,
-): Promise<void> {
+): Promise<number> {
   const look = async (): Promise<SessionLook> =>
     readLook(expected, await runQuery(session, lookQuery(expected), readText))
   let seen = await look()
@@ -43,6 +44,7 @@ export async function putSettingsInForce(
   }
   if (notInForce(expected, seen).length > 0) throw settingsNotInForce(session.description, expected, seen, direct)
   session.keepSettings(expected)
+  return seen.processId
 }
 
 function notReplication(description: string, backendType: string): WalwireError {

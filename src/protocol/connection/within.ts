@@ -31,5 +31,10 @@ export function within<T>(promise: Promise<T>, ms: number, signal?: AbortSignal)
   })
 }
 
+/** Whoever waits for a server for so long is told what for, */
+export const patienceMs = 3_000
+/** and so often again. */
+export const reminderMs = 60_000
+
 /** What setTimeout takes at most: 24 days. */
 export const longestTimerMs = 0x7fff_ffff

@@ -1,11 +1,9 @@
 import type { Connection, QueryLimit } from '../../protocol/connection/connection.ts'
 import type { QueryResult } from '../../protocol/connection/simple-query.ts'
-import { within } from '../../protocol/connection/within.ts'
 import { WalwireError } from '../../protocol/messages/errors.ts'
 import { errorFieldsOf, isFatal } from '../../protocol/messages/server-error.ts'
 import type { Logger } from '../logger.ts'
 import type { Queryable } from './queryable.ts'
-import { describeWait, readWait, type SessionWait } from './session-wait.ts'
 
 /** What a {@link CatalogConnection} is made with. */
 export interface CatalogConnectionParts {
@@ -15,30 +13,19 @@ export interface CatalogConnectionParts {
   readonly open: (signal: AbortSignal) => Promise<Connection>
   /** Called when nothing is to be gone on with: the server is stopping, an administrator wants it, or {@link CatalogConnection.whenRenewed} rejects. */
   readonly onEnd: (reason: WalwireError) => void
-  /** How long a server is waited for that cannot be reached by another connection either; see {@link reachableWithinMs}. */
+  /** How long a server is waited for that cannot be reached by another connection either; see reachableWithinMs. */
   readonly unreachableMs: number
   readonly logger: Logger
 }
 
-/** A question that is not answered by then is looked after over another connection. */
-const patienceMs = 3_000
-/** An answer that was given by then is still on its way. */
-const onItsWayMs = 1_000
 /** A server that works on a question, or waits for a lock with it, has so long for the answer. */
 const questionLimitMs = 60_000
-const longestUnreachableMs = 60_000
-const shortestUnreachableMs = 5_000
-
-/** How long a server that cannot be reached is waited for: as long as it waits for us, within reason. */
-export function reachableWithinMs(walSenderTimeoutMs: number): number {
-  if (walSenderTimeoutMs <= 0) return longestUnreachableMs
-  return Math.min(longestUnreachableMs, Math.max(shortestUnreachableMs, walSenderTimeoutMs))
-}
 
 /**
  * The ordinary connection of a run, for questions about the catalog. It is idle for long, so that something in between may
  * close it, or swallow what is sent without a word: then it is opened again when it is needed, and what was asked is asked
- * again. So it is for questions, and for what may be said twice. Every question has a limit.
+ * again. So it is for questions, and for what may be said twice. Every question has a limit, and whoever opened the connections
+ * looks after it ({@link Connection} `onUnanswered`).
  *
  * A server that is stopping says so here even while the replication connection is blocked by back-pressure.
  */
@@ -62,11 +49,12 @@ export class CatalogConnection implements Queryable {
   async query(sql: string, limit: QueryLimit = { limitMs: questionLimitMs }): Promise<QueryResult[]> {
     const connection = await this.#usable()
     try {
-      return await this.#ask(connection, sql, limit)
+      return await connection.query(sql, limit)
     } catch (error) {
       if (!this.#wasDropped(connection)) throw error
     }
-    return this.#ask(await this.#usable(), sql, limit)
+    const another = await this.#usable()
+    return another.query(sql, limit)
   }
 
   /** Cancels what is asked, see {@link Connection.cancel}. */
@@ -142,51 +130,6 @@ export class CatalogConnection implements Queryable {
       throw signal.reason
     } finally {
       clearTimeout(timer)
-    }
-  }
-
-  /** Asks, and looks after the question when its answer does not come. */
-  async #ask(connection: Connection, sql: string, limit: QueryLimit): Promise<QueryResult[]> {
-    const answer = connection.query(sql, limit)
-    const timer = setTimeout(() => void this.#lookAfter(connection, answer), patienceMs)
-    try {
-      return await answer
-    } finally {
-      clearTimeout(timer)
-    }
-  }
-
-  /** Finds out over another connection what became of a question, and gives up a connection that swallowed it. */
-  async #lookAfter(connection: Connection, answer: Promise<unknown>): Promise<void> {
-    const { logger, unreachableMs } = this.#parts
-    const untilMs = performance.now() + unreachableMs - patienceMs
-    const leftMs = () => untilMs - performance.now()
-    try {
-      const wait = await this.#readWait(connection.processId, unreachableMs - patienceMs)
-      if (wait === undefined || wait.state !== 'idle') {
-        const why = wait === undefined ? 'nothing is known of its session' : describeWait(wait)
-        logger.warn({ ...wait }, `a question about the catalog waits for its answer: ${why}`)
-      } else if ((await within(answer, onItsWayMs)) === undefined) {
-        connection.destroy(new Error('the server has answered a question, and the answer did not come'))
-      }
-    } catch (error) {
-      if (this.#closing.signal.aborted) return
-      logger.warn(
-        { error },
-        'a question about the catalog waits for its answer, and another connection cannot be opened',
-      )
-      if ((await within(answer, leftMs())) === undefined) {
-        connection.destroy(new Error(`no answer came within ${unreachableMs / 1000} s`))
-      }
-    }
-  }
-
-  async #readWait(pid: number, ms: number): Promise<SessionWait | undefined> {
-    const other = await this.#open(ms)
-    try {
-      return await readWait(other, pid)
-    } finally {
-      other.destroy()
     }
   }
 }

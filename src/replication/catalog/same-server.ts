@@ -5,6 +5,9 @@ const ownSql = `SELECT pg_catalog.pg_backend_pid(), extract(epoch FROM pg_catalo
   (SELECT extract(epoch FROM own.backend_start)
     FROM pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) own)`
 
+/** They read no table. */
+const limit = { limitMs: 10_000 }
+
 /** A process of a server, as its own session sees it. */
 export interface ServerProcess {
   readonly pid: string
@@ -16,7 +19,7 @@ export interface ServerProcess {
 
 /** Undefined where the server does not say. */
 export async function readServerProcess(connection: Queryable): Promise<ServerProcess | undefined> {
-  const [[pid, serverStart, processStart] = []] = await queryRows(connection, ownSql)
+  const [[pid, serverStart, processStart] = []] = await queryRows(connection, ownSql, limit)
   return pid && serverStart ? { pid, serverStart, processStart: processStart ?? undefined } : undefined
 }
 
@@ -40,6 +43,7 @@ export async function checkSameServer(ordinary: Queryable, process: ServerProces
     ordinary,
     `SELECT extract(epoch FROM pg_catalog.pg_postmaster_start_time()) = ${serverStart}
       AND EXISTS (SELECT FROM pg_catalog.pg_stat_get_activity(${pid}) seen WHERE ${began})`,
+    limit,
   )
   if (isSame !== 'f') return
   throw new WalwireError('two_servers', {

@@ -28,12 +28,13 @@ const lookMs = 5_000
 
 /**
  * Looks at a session of the server over another one. Undefined when there is none of this process ID. It asks for as
- * little of the catalog as it can, since that may be what is locked.
+ * little of the catalog as it can, since that may be what is locked; and as the role that logged in, since the one that it may act
+ * as sees nothing of what its own sessions do.
  */
 export async function readWait(connection: Queryable, pid: number): Promise<SessionWait | undefined> {
   const rows = await queryRows(
     connection,
-    `SELECT a.state, a.wait_event_type, a.wait_event, 0 = ANY (pg_catalog.pg_blocking_pids(a.pid)),
+    `SET LOCAL ROLE NONE; SELECT a.state, a.wait_event_type, a.wait_event, 0 = ANY (pg_catalog.pg_blocking_pids(a.pid)),
       b.pid, b.usename, b.application_name, b.state, extract(epoch FROM clock_timestamp() - b.xact_start)
     FROM pg_catalog.pg_stat_activity a
       LEFT JOIN pg_catalog.pg_stat_activity b ON b.pid = ANY (pg_catalog.pg_blocking_pids(a.pid))

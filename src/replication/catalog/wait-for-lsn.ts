@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { patienceMs, reminderMs } from '../../protocol/connection/within.ts'
 import { WalwireError } from '../../protocol/messages/errors.ts'
 import { formatLsn, type Lsn } from '../../protocol/messages/lsn.ts'
 import type { Logger } from '../logger.ts'
@@ -14,7 +15,6 @@ export interface LsnWait {
 }
 
 const pollIntervalMs = 200
-const logIntervalMs = 10_000
 
 /**
  * Waits until the server can send up to an LSN. Where it cannot, it would start the stream all the same, and skip what
@@ -26,16 +26,16 @@ const logIntervalMs = 10_000
 export async function waitForLsn(replication: CommandConnection, lsn: Lsn, options: LsnWait): Promise<void> {
   const { primaryTimeoutMs, logger, signal } = options
   const startedAt = performance.now()
-  let logAtMs = 0
+  let sayAtMs = patienceMs
   for (;;) {
     signal?.throwIfAborted()
     const server = await readServerFacts(replication)
     if (reached(server) >= lsn) return
     const elapsedMs = performance.now() - startedAt
     if (!server.inRecovery && elapsedMs >= primaryTimeoutMs) throw positionAhead(lsn, reached(server))
-    if (elapsedMs >= logAtMs) {
-      logAtMs = elapsedMs + logIntervalMs
-      logger.info(
+    if (elapsedMs >= sayAtMs) {
+      sayAtMs = elapsedMs + reminderMs
+      logger.warn(
         { lsn: formatLsn(lsn), reached: formatLsn(reached(server)) },
         'waiting until the server has come as far',
       )

@@ -72,7 +72,7 @@ export async function createSlot(
   const elapsedMs = () => performance.now() - startedAt
   const { snapshot, temporary, version: serverVersion } = request
   const command = createSlotCommand({ slot: name, snapshot, temporary, serverVersion })
-  const creation = replication.query(command)
+  const creation = replication.query(command, { isReported: true })
 
   let report: BlockerReport | undefined
   let lookAtMs = Math.min(firstLookMs, timeoutMs / 2)

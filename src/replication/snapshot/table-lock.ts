@@ -28,7 +28,9 @@ export async function lockTable(parts: TableLockParts, table: PublishedTable): P
   const begin = `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT ${quoteLiteral(snapshotName)}`
   const name = `${table.partitioned ? '' : 'ONLY '}${qualified(table.relation)}`
   const lock = async (statement: string) => {
-    await whileWaiting(worker.query(`${begin}; ${statement}`), () => reportLockHolders(parts, table))
+    await whileWaiting(worker.query(`${begin}; ${statement}`, { isReported: true }), () =>
+      reportLockHolders(parts, table),
+    )
   }
   try {
     await lock(`LOCK TABLE ${name} IN ACCESS SHARE MODE`)

@@ -20,6 +20,9 @@ import { ReplicationStream } from './replication-stream.ts'
 import { SynchronousStandby } from './synchronous-standby.ts'
 import { TablesOfFeed } from './tables-of-feed.ts'
 
+/** A server begins a stream within moments. One that has, and was not heard, is at work for all that others see. */
+const startLimitMs = 60_000
+
 /** What a slot is followed with. */
 export interface FollowingParts {
   readonly settings: FollowSettings
@@ -100,6 +103,7 @@ export class Following implements Source {
     const format = binary ? { binary } : {}
     await replication.copy(
       startReplicationCommand({ slot, from, publications, protoVersion: 1, messages: true, ...format }),
+      { limitMs: startLimitMs },
     )
     checkSlotUnmoved(from, before, await readSlot(ordinary, slot))
     logger.info({ slot, lsn: formatLsn(from) }, 'following')

@@ -98,7 +98,7 @@ describe('a session', () => {
       { onNotice: (notice) => notices.push(notice.message) },
     )
     expect(connection.serverVersion).toBe(160_004)
-    expect(connection.processId).toBe(123)
+    expect(connection.processId).toBe(4711)
     expect(connection.parameters.get('server_version')).toBe('16.4 (Debian 16.4-1.pgdg120+1)')
     expect(notices).toEqual(['a warning on the way'])
     await connection.close()

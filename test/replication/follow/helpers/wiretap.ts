@@ -27,13 +27,17 @@ export interface Wiretap extends AsyncDisposable {
   /** Cuts every connection there is, all but those for replication, or the first of these, without a word. New ones work. */
   cut(which?: 'ordinary' | 'first ordinary'): void
   /**
-   * Passes nothing on any more, either way, and closes nothing, as a firewall that has forgotten a connection: of every
-   * connection there is but those for replication, or of those that are opened from now on as well.
+   * Passes nothing on any more, either way, no end either, as a firewall that has forgotten a connection: of these
+   * connections as far as they are there, or of all that are opened from now on as well.
    */
-  swallow(which: 'ordinary' | 'ordinary, and all that come'): void
+  swallow(which: Swallowed): void
+  /** The same at the moment when a client has sent this for the first time, of which nothing is passed on. */
+  swallowAt(words: string, which: Swallowed | 'this one'): void
   /** Stops passing on what the server sends, until the function that it answers is called. */
   hold(): () => void
 }
+
+export type Swallowed = 'all' | 'replication' | 'ordinary' | 'all, and all that come' | 'ordinary, and all that come'
 
 /** The two ends of one connection. */
 interface Pair {
@@ -51,6 +55,13 @@ export async function wiretap(uri: string): Promise<Wiretap> {
   const bytes = { up: 0, down: 0 }
   const pairs = new Set<Pair>()
   let swallowsNew = false
+  let trigger: { readonly words: string; readonly which: Swallowed | 'this one' } | undefined
+  const swallow = (which: Swallowed) => {
+    for (const pair of pairs) {
+      if (which.startsWith('all') || pair.isReplication === (which === 'replication')) pair.isSwallowed = true
+    }
+    swallowsNew = which.endsWith('that come')
+  }
 
   const proxy = createServer({ noDelay: true }, (client) => {
     const server = connect({ host: target.hostname, port: Number(target.port), noDelay: true })
@@ -66,6 +77,11 @@ export async function wiretap(uri: string): Promise<Wiretap> {
       if (body[0] === code('k')) keepalives[body[17] === 1 ? 'asking' : 'silent']++
     })
     client.on('data', (chunk) => {
+      if (trigger !== undefined && chunk.includes(trigger.words)) {
+        if (trigger.which === 'this one') pair.isSwallowed = true
+        else swallow(trigger.which)
+        trigger = undefined
+      }
       if (pair.isSwallowed) return
       bytes.up += chunk.length
       up(chunk)
@@ -84,9 +100,14 @@ export async function wiretap(uri: string): Promise<Wiretap> {
       [server, client],
     ] as const
     for (const [socket, other] of ways) {
-      socket.on('error', () => other.destroy())
-      socket.on('end', () => other.end())
+      socket.on('error', () => {
+        if (!pair.isSwallowed) other.destroy()
+      })
+      socket.on('end', () => {
+        if (!pair.isSwallowed) other.end()
+      })
       socket.on('close', () => {
+        if (pair.isSwallowed && !other.destroyed) return
         other.destroy()
         pairs.delete(pair)
       })
@@ -113,9 +134,9 @@ export async function wiretap(uri: string): Promise<Wiretap> {
     keepalives,
     bytes,
     cut,
-    swallow(which) {
-      for (const pair of pairs) if (!pair.isReplication) pair.isSwallowed = true
-      swallowsNew = which !== 'ordinary'
+    swallow,
+    swallowAt(words, which) {
+      trigger = { words, which }
     },
     hold() {
       const held = [...pairs]
