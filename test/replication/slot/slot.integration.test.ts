@@ -26,6 +26,7 @@ describe.each(testVersions())('a slot of PostgreSQL %i', (major) => {
       conflicting: false,
       invalidationReason: undefined,
       synced: false,
+      twoPhase: false,
     })
     expect(await readSlot(here, logical)).toMatchObject({
       type: 'logical',
