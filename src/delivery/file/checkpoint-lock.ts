@@ -31,7 +31,7 @@ export interface LockSurroundings {
 
 /** A checkpoint that no other run may use until it is released. */
 export interface CheckpointLock {
-  /** Makes sure that the lock was not taken away. @throws {WalwireError} `checkpoint_lock_lost` */
+  /** Makes sure that the lock was not taken away. @throws {WalwireError} `checkpoint_lock_lost`, `checkpoint_failed` */
   verify(): Promise<void>
   /** Gives the checkpoint free; at once, so that it works while the process ends. */
   release(): void
@@ -83,13 +83,7 @@ export async function lockCheckpoint(
     }
   } catch (cause) {
     if (cause instanceof WalwireError || signal?.aborted) throw cause
-    throw new WalwireError('checkpoint_failed', {
-      what: `the checkpoint ${checkpoint} could not be locked`,
-      why: systemReason(cause),
-      hint: 'the folder must exist, and allow files to be made in it',
-      retryable: isPassing(cause),
-      cause,
-    })
+    throw lockFailed(`the checkpoint ${checkpoint} could not be locked`, cause)
   }
   return held(checkpoint, path, mine, surroundings.heartbeatMs)
 }
@@ -100,6 +94,8 @@ async function create(path: string, mine: LockHolder): Promise<boolean> {
     return true
   } catch (error) {
     if (hasCode(error, 'EEXIST')) return false
+    // made, and no room for what it says: whoever comes next would have to watch it
+    if (hasCode(error, 'ENOSPC') || hasCode(error, 'EDQUOT')) await unlink(path).catch(() => {})
     throw error
   }
 }
@@ -124,7 +120,12 @@ function held(checkpoint: string, path: string, mine: LockHolder, heartbeatMs: n
   return {
     release,
     async verify() {
-      const holder = parseHolder((await readFile(path, 'utf8').catch(undefinedIfMissing)) ?? '')
+      const found = await readFile(path, 'utf8')
+        .catch(undefinedIfMissing)
+        .catch((cause: unknown) => {
+          throw lockFailed(`nobody knows whether the checkpoint ${checkpoint} is still this run's`, cause)
+        })
+      const holder = parseHolder(found ?? '')
       if (holder?.token === mine.token) return
       throw new WalwireError('checkpoint_lock_lost', {
         what: `the checkpoint ${checkpoint} is not this run's any more`,
@@ -191,6 +192,16 @@ function locked(checkpoint: string, path: string, holder: LockHolder | undefined
     what: `the checkpoint ${checkpoint} is in use`,
     why: holder === undefined ? `its lock ${path} is held` : `${describe(holder)} holds its lock ${path}`,
     hint: 'end that run first, or give this one a checkpoint and an output of its own',
+  })
+}
+
+function lockFailed(what: string, cause: unknown): WalwireError {
+  return new WalwireError('checkpoint_failed', {
+    what,
+    why: systemReason(cause),
+    hint: 'the folder must exist, and allow files to be made and read in it',
+    retryable: isPassing(cause),
+    cause,
   })
 }
 

@@ -10,7 +10,7 @@ import type { WritableFile } from './writable-file.ts'
 export interface Disk {
   /** What is in a file; undefined where there is none. */
   read(path: string): Promise<string | undefined>
-  /** Length in bytes; undefined where there is no such file. */
+  /** Length in bytes; undefined where there is no file that has one. */
   size(path: string): Promise<number | undefined>
   /** The last byte of a file that has one. */
   lastByte(path: string): Promise<number | undefined>
@@ -30,7 +30,8 @@ export const nodeDisk: Disk = {
     return await readFile(path, 'utf8').catch(undefinedIfMissing)
   },
   async size(path) {
-    return (await stat(path).catch(undefinedIfMissing))?.size
+    const found = await stat(path).catch(undefinedIfMissing)
+    return found?.isFile() ? found.size : undefined
   },
   async lastByte(path) {
     const handle = await open(path, 'r')

@@ -6,7 +6,7 @@ import type { DeliveredFeed, Destination, Standing } from '../destination.ts'
 import { type Checkpoint, checkpointVersion, loadCheckpoint, storeCheckpoint } from './checkpoint.ts'
 import { type CheckpointLock, lockCheckpoint } from './checkpoint-lock.ts'
 import type { Disk } from './disk.ts'
-import type { Output } from './output.ts'
+import { type Output, outputFailed } from './output.ts'
 import { resume } from './resume.ts'
 
 /** What a {@link LineDestination} is made of. */
@@ -57,7 +57,7 @@ export class LineDestination implements Destination {
     if (this.#lock === undefined) this.#lock = await lock(checkpoint, logger, signal)
     else await this.#lock.verify()
     const stored = await loadCheckpoint(disk, checkpoint)
-    const size = path === undefined ? undefined : await disk.size(path)
+    const size = path === undefined ? undefined : await sizeOf(disk, path)
     const request = {
       ...{ output: path, checkpoint, publications },
       start: typeof start === 'object' ? undefined : start,
@@ -146,5 +146,13 @@ export class LineDestination implements Destination {
   async #storeLocked(checkpoint: string, content: Checkpoint): Promise<void> {
     await this.#lock?.verify()
     await storeCheckpoint(this.#parts.disk, checkpoint, content)
+  }
+}
+
+async function sizeOf(disk: Disk, path: string): Promise<number | undefined> {
+  try {
+    return await disk.size(path)
+  } catch (cause) {
+    throw outputFailed(path, cause)
   }
 }

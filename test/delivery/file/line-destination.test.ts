@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -155,5 +155,36 @@ describe('an output that is not what the checkpoint covers', () => {
     await expect(destination.commit(positionAt(32))).rejects.toMatchObject({ code: 'output_changed' })
     await destination.close()
     expect(await readFile(checkpoint, 'utf8')).toContain('"lsn": "0/10"')
+  })
+})
+
+describe('what the system refuses is said', () => {
+  test('an output whose folder is a file', async () => {
+    await writeFile(join(folder, 'file'), '')
+    path = join(folder, 'file', 'out.jsonl')
+    const destination = destinationOn(nodeDisk)
+    const failure = { code: 'output_failed', why: expect.stringContaining('ENOTDIR') }
+    await expect(destination.open(feed)).rejects.toMatchObject(failure)
+    await destination.close()
+  })
+
+  test('an output that is a folder', async () => {
+    path = folder
+    const destination = destinationOn(nodeDisk)
+    await destination.open(feed)
+    const failure = { code: 'output_failed', why: expect.stringContaining('EISDIR') }
+    await expect(destination.commit(positionAt(1, 'new'))).rejects.toMatchObject(failure)
+    await destination.close()
+  })
+
+  test('a lock that cannot be looked at: no checkpoint is written', async () => {
+    const destination = destinationOn(nodeDisk)
+    await destination.open(feed)
+    await rm(lockPath(checkpoint))
+    await mkdir(lockPath(checkpoint))
+    const failure = { code: 'checkpoint_failed', why: expect.stringContaining('EISDIR') }
+    await expect(destination.commit(positionAt(1, 'new'))).rejects.toMatchObject(failure)
+    await destination.close()
+    expect(existsSync(checkpoint)).toBe(false)
   })
 })
