@@ -20,6 +20,8 @@ export interface CatalogConnectionParts {
 
 /** A server that works on a question, or waits for a lock with it, has so long for the answer. */
 const questionLimitMs = 60_000
+/** SQLSTATE cannot_connect_now. */
+const cannotConnectNow = '57P03'
 
 /**
  * The ordinary connection of a run, for questions about the catalog. It is idle for long, so that something in between may
@@ -128,6 +130,10 @@ export class CatalogConnection implements Queryable {
       if (!signal.aborted) return connection
       connection.destroy()
       throw signal.reason
+    } catch (error) {
+      // With a walsender of ours at work the server is not starting: it is stopping, and waits for that walsender.
+      if (error instanceof WalwireError && error.sqlstate === cannotConnectNow) this.#parts.onEnd(error)
+      throw error
     } finally {
       clearTimeout(timer)
     }

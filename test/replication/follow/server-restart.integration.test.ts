@@ -180,6 +180,29 @@ describe.each(testVersions())('a server that goes away and comes back, on Postgr
     expect(seen).toHaveLength(100_000)
     expect(seen.findIndex((id, index) => id !== index)).toBe(-1)
   })
+
+  test.each([
+    ['holds back,', "INSERT INTO t SELECT i, repeat('x', 500) FROM generate_series(0, 99999) i"],
+    ['holds one row,', "INSERT INTO t VALUES (1, 'x')"],
+  ])(
+    'is not held up for long by a follower that %s whose ordinary connection was closed just before',
+    async (_what, rows) => {
+      await using source = await Source.make(server, oneTable)
+      await using tap = await wiretap(source.url)
+      const options = { connection: tap.url, ack: 'never', maxBatchRows: 100, maxBufferedBytes: 100_000 } as const
+      const reader = await source.followChanges(options)
+      await source.write(rows)
+      await reader.until('a row', ({ events }) => insertedIds(events).length > 0)
+      tap.cut('ordinary')
+      const begunMs = performance.now()
+      await server.stop('fast')
+      expect(performance.now() - begunMs).toBeLessThan(15_000)
+      await failureOf(reader)
+      await server.start()
+      await waitForSession(source)
+    },
+    60_000,
+  )
 })
 
 /** The writer's session died with the server: until it has another one. */
