@@ -1,7 +1,8 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Connection } from '../protocol/connection/connection.ts'
 import { resolveConnection } from '../protocol/connection/resolve-connection.ts'
 import { within } from '../protocol/connection/within.ts'
-import type { WalwireError } from '../protocol/messages/errors.ts'
+import { WalwireError } from '../protocol/messages/errors.ts'
 import { errorFieldsOf } from '../protocol/messages/server-error.ts'
 import { CatalogConnection } from './catalog/catalog-connection.ts'
 import { reachableWithinMs } from './catalog/lookout.ts'
@@ -13,6 +14,10 @@ import { Opener } from './opener.ts'
 const cancelMs = 500
 /** How long to look for the reason of a loss. */
 const inquiryMs = 3_000
+/** A walsender that was told goodbye makes room for another one within moments. */
+const goodbyeMs = 1_000
+const roomMs = 5_000
+const roomRetryMs = 50
 /** A question that is not answered by then is taken to wait for something. */
 const busyMs = 100
 
@@ -39,6 +44,8 @@ export class Connections {
     this.#tellWhy = resolve
   })
   #closing = false
+  /** The replication connection was closed for another one to take its place. */
+  #renewing = false
 
   private constructor(
     { logger }: FollowSettings,
@@ -132,33 +139,49 @@ export class Connections {
     return worker
   }
 
+  /** Closes one that is not needed any more; what {@link closeWorkers} closes is left to that. */
   closeWorker(worker: Connection): void {
-    this.#workers.delete(worker)
-    worker.destroy()
+    if (this.#workers.delete(worker)) worker.destroy()
   }
 
   /**
-   * Another replication connection takes the place of this one, which must hold no slot any more. A walsender cannot be
-   * used for a second logical stream: after CopyDone it ends the next one at once, and after a cancel request it still
-   * takes the relations for described that it described before. So what was described begins anew as well.
+   * Another replication connection takes the place of this one, which must hold no slot any more; this one is closed
+   * first, since the server may have no walsender to spare. A walsender cannot be used for a second logical stream: after
+   * CopyDone it ends the next one at once, and after a cancel request it still takes the relations for described that it
+   * described before. So what was described begins anew as well.
    *
    * @see PG18: src/backend/replication/walsender.c streamingDoneReceiving, src/backend/replication/pgoutput/pgoutput.c
    * RelationSyncCache
    */
   async renewReplication(signal: AbortSignal): Promise<void> {
-    const former = this.replication
-    this.replication = await this.#opener.open('replication', { replication: 'database', signal })
+    this.#renewing = true
+    await this.replication.close(goodbyeMs)
+    this.replication = await this.#openInItsPlace(signal)
+    this.#renewing = false
     this.#watchReplication()
-    former.destroy()
     if (this.#failure !== undefined || this.#closing) this.replication.destroy()
     this.#opener.process = await readServerProcess(this.replication)
     await checkSameServer(this.ordinary, this.#opener.process)
   }
 
+  /** The server is told goodbye, and has room for another one when the process has ended. */
+  async #openInItsPlace(signal: AbortSignal): Promise<Connection> {
+    const deadline = performance.now() + roomMs
+    for (;;) {
+      try {
+        return await this.#opener.open('replication', { replication: 'database', signal })
+      } catch (error) {
+        const isFull = error instanceof WalwireError && error.code === 'too_many_connections'
+        if (!isFull || performance.now() >= deadline) throw error
+        await delay(roomRetryMs, undefined, { signal })
+      }
+    }
+  }
+
   #watchReplication(): void {
     const { replication } = this
     void replication.ended.then((error) => {
-      if (replication === this.replication) void this.#lose(error)
+      if (replication === this.replication && !this.#renewing) void this.#lose(error)
     })
   }
 

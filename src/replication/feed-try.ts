@@ -66,6 +66,7 @@ export class FeedTry implements Source {
   #consistentPoint: Lsn = 0n
   /** A slot is being made. */
   #creation: Promise<unknown> | undefined
+  #ended = false
 
   private constructor(settings: FollowSettings, state: FeedState, connections: Connections, signal: AbortSignal) {
     this.#settings = settings
@@ -133,6 +134,7 @@ export class FeedTry implements Source {
 
   async next(): Promise<Batch | undefined> {
     this.#batches ??= await this.#begin()
+    if (this.#ended) await this.#batches.end()
     const batch = await this.#batches.next()
     const { ordinary, server } = this.#connections
     if (batch?.position.phase === 'stream' && server.inRecovery) await checkSameTimeline(ordinary, server)
@@ -142,7 +144,9 @@ export class FeedTry implements Source {
   /** Everything is closed when this resolves, within a second from when the end began, on the clock of `performance.now()`. */
   async end(begunMs = performance.now()): Promise<void> {
     const connections = this.#connections
+    this.#ended = true
     const workersClosed = connections.closeWorkers(begunMs + dropUntilMs - performance.now())
+    await this.#batches?.end()
     if (this.#creation !== undefined) await within(this.#creation, begunMs + giveUpMs - performance.now())
     const pid = connections.replication.processId
     const free = connections.freeOrdinary(begunMs + giveUpMs - performance.now())

@@ -78,6 +78,9 @@ export class Copying implements Source {
         if (lost !== undefined) throw lost
         if (!(error instanceof TableChanged)) throw error
         await this.#prepareNext(error)
+      } finally {
+        // it may have been ended while an attempt began
+        if (this.#ended) this.#leave()
       }
     }
     return undefined

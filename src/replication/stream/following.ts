@@ -40,6 +40,7 @@ export interface FollowingParts {
 export class Following implements Source {
   readonly #parts: FollowingParts
   #stream: ReplicationStream | undefined
+  #ended = false
 
   constructor(parts: FollowingParts) {
     this.#parts = parts
@@ -52,11 +53,13 @@ export class Following implements Source {
 
   async next(): Promise<Batch | undefined> {
     const { settings, base, from } = this.#parts
+    if (this.#ended) return undefined
     this.#stream ??= await this.#begin(base, from, settings.binary && (await this.#isExactInBinary()))
     return this.#take(this.#stream)
   }
 
   async end(): Promise<void> {
+    this.#ended = true
     this.#stream?.finish()
   }
 
@@ -112,7 +115,7 @@ export class Following implements Source {
       readDropped(ordinary, oids),
     )
     const assembler = new Assembler(base, { maxBatchRows, maxBatchBytes }, stop, state.announced)
-    return new ReplicationStream({
+    const stream = new ReplicationStream({
       connection: replication,
       decoder: types.decoder,
       assembler,
@@ -140,5 +143,8 @@ export class Following implements Source {
       from,
       stop,
     })
+    // it has timers, which nobody else would end
+    if (this.#ended) stream.finish()
+    return stream
   }
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { sharedServer, testVersions } from '../../server/index.ts'
+import { bootServer, sharedServer, testVersions } from '../../server/index.ts'
 import { recordingLogger } from './helpers/recording-logger.ts'
 import { Source } from './helpers/source.ts'
 
@@ -66,6 +66,16 @@ describe.each(testVersions())('binary transfer on PostgreSQL %i', (version) => {
     const more = await feed.untilMark(await source.mark())
     expect(more.filter(({ kind }) => kind === 'insert')).toMatchObject([{ new: { id: 3, price: '$2.00' } }])
     expect(log.lines('warn')).toMatchObject([{ data: { table: 'public.exact', column: 'price', type: 'money' } }])
+  })
+
+  test('goes on in text where the server has no walsender to spare', async () => {
+    await using server = await bootServer({ version, settings: { max_wal_senders: 1 } })
+    await using source = await Source.make(server, exact)
+    const feed = source.follow({ binary: true })
+    await feed.untilCopied()
+    await source.write('ALTER TABLE exact ADD COLUMN price money', 'INSERT INTO exact (id, price) VALUES (2, 1.50)')
+    const events = await feed.untilMark(await source.mark())
+    expect(events.filter(({ kind }) => kind === 'insert')).toMatchObject([{ new: { id: 2, price: '$1.50' } }])
   })
 
   test('of a temporary slot is for the copy alone: its stream could not change to text later', async () => {
