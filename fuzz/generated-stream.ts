@@ -236,7 +236,7 @@ class StreamWriter {
     }
   }
 
-  /** A row in which some values are unchanged: those are the ones before, or are nowhere and named. */
+  /** A row in which some values are unchanged: those are the ones before where there are any, or are nowhere and named. */
   #newRow(table: Table, before: Row | undefined) {
     const after = this.#row(table, () => true)
     const row: Row = {}
@@ -248,7 +248,7 @@ class StreamWriter {
         continue
       }
       tuple[index] = 'unchanged'
-      if (before !== undefined && Object.hasOwn(before, name)) set(row, name, before[name])
+      if (before !== undefined && Object.hasOwn(before, name) && before[name] !== null) set(row, name, before[name])
       else missing.push(name)
     }
     return { tuple, row, unchanged: missing.length > 0 ? missing : undefined }

@@ -6,18 +6,33 @@ import type { Relation, ReplicaIdentity } from './relation.ts'
  */
 export interface PartitionIdentity {
   readonly replicaIdentity: ReplicaIdentity
-  /** Names of the identity's columns; a partition calls its columns as its root does. None under `full`, which has all. */
-  readonly key: readonly string[]
+  /**
+   * Names of the identity's columns; a partition calls its columns as its root does. None under `full`, which has all;
+   * undefined where nobody could tell.
+   */
+  readonly key: readonly string[] | undefined
 }
 
 /** Whether the server lets rows of the partition be updated or deleted, where that is published. */
 export function hasIdentity({ replicaIdentity, key }: PartitionIdentity): boolean {
-  return replicaIdentity === 'full' || key.length > 0
+  return replicaIdentity === 'full' || key === undefined || key.length > 0
 }
 
-/** The identity of a partition, as its Relation message describes it. */
-export function partitionIdentity({ replicaIdentity, columns }: Relation): PartitionIdentity {
-  if (replicaIdentity === 'full') return { replicaIdentity, key: [] }
+/**
+ * Whether the Relation message of a partition has the columns that it is taken to describe. With a column list the server
+ * describes a partition by the numbers that its root's columns have: where these are other columns of the partition, the
+ * key among them may be missing.
+ */
+export function describesPartition(root: Relation, partition: Relation): boolean {
+  const names = new Set(root.columns.map(({ name }) => name))
+  return root.columns.length === partition.columns.length && partition.columns.every(({ name }) => names.has(name))
+}
+
+/** The identity of a partition, as its Relation message tells it. */
+export function partitionIdentity(root: Relation, partition: Relation): PartitionIdentity {
+  const { replicaIdentity, columns } = partition
+  if (replicaIdentity === 'full' || replicaIdentity === 'nothing') return { replicaIdentity, key: [] }
+  if (!describesPartition(root, partition)) return { replicaIdentity, key: undefined }
   return { replicaIdentity, key: columns.filter(({ key }) => key).map(({ name }) => name) }
 }
 
@@ -28,7 +43,8 @@ export function partitionIdentity({ replicaIdentity, columns }: Relation): Parti
  *
  * The root's own key is kept where every partition logs it. Otherwise the identity is what they have in common: `full`
  * where all have that, `nothing` where there is no column that each of them logs. A partition without an identity has only
- * inserts, and so no say.
+ * inserts, and so no say. One whose key nobody could tell may log any: the root's own key stays, since a row without it
+ * shows NULLs there, and nothing else is known.
  *
  * @see PG18: src/backend/replication/pgoutput/pgoutput.c pgoutput_change, src/backend/replication/logical/proto.c
  * logicalrep_write_update, src/backend/access/heap/heapam.c ExtractReplicaIdentity
@@ -36,11 +52,13 @@ export function partitionIdentity({ replicaIdentity, columns }: Relation): Parti
 export function asLogged(root: Relation, identities: readonly PartitionIdentity[]): Relation {
   const partitions = identities.filter(hasIdentity)
   if (partitions.length === 0) return root
+  const told = partitions.filter(({ key }) => key !== undefined)
   const isLogged = (name: string) =>
-    partitions.every(({ replicaIdentity, key }) => replicaIdentity === 'full' || key.includes(name))
+    told.every(({ replicaIdentity, key }) => replicaIdentity === 'full' || key?.includes(name))
   const own = root.replicaIdentity === 'full' ? [] : root.columns.filter(({ key }) => key)
   if (own.length > 0 && own.every(({ name }) => isLogged(name))) return root
-  const columns = root.columns.map((column) => ({ ...column, key: isLogged(column.name) }))
+  const allTold = told.length === partitions.length
+  const columns = root.columns.map((column) => ({ ...column, key: allTold && isLogged(column.name) }))
   return { ...root, replicaIdentity: commonIdentity(columns, partitions), columns }
 }
 

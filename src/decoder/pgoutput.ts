@@ -19,7 +19,7 @@ import {
   type StreamAbortMessage,
   type TypeMessage,
 } from './messages.ts'
-import { asLogged, type PartitionIdentity, partitionIdentity } from './partition-identity.ts'
+import { asLogged, describesPartition, type PartitionIdentity, partitionIdentity } from './partition-identity.ts'
 import { RecentRelations } from './recent-relations.ts'
 import { type Relation, type Row, sameRelation } from './relation.ts'
 import { Cursor, setField } from './row-reader.ts'
@@ -321,12 +321,17 @@ export class PgoutputDecoder {
     const known = this.#relations.get(changed)
     const partition = last === undefined ? undefined : this.#relations.get(last)?.described
     if (root !== changed || known === undefined || partition === undefined) return
-    // With a column list the server describes a partition by the numbers that its root's columns have: where these are
-    // other columns, the key among them may be missing.
-    if (!sameNames(known.described, partition)) return
     const partitions = this.#partitions.get(changed) ?? new Map<number, PartitionIdentity>()
-    this.#partitions.set(changed, partitions.set(partition.oid, partitionIdentity(partition)))
+    const told = partitionIdentity(known.described, partition)
+    const identity = told.key === undefined ? (partitions.get(partition.oid) ?? told) : told
+    this.#partitions.set(changed, partitions.set(partition.oid, identity))
     this.#know(known.described)
+  }
+
+  /** Whether the relation that was described last is a partition whose description does not tell its identity. */
+  get partitionUntold(): boolean {
+    const [root, last] = this.#described.slice(-2).map((oid) => this.#relations.get(oid)?.described)
+    return root !== undefined && last !== undefined && !describesPartition(root, last)
   }
 
   #typeOf(oid: number): PgType {
@@ -417,11 +422,6 @@ export class PgoutputDecoder {
   #reject(message: string, why: string, offset: number): never {
     throw new ProtocolError(`${message} could not be read`, why, offset, message[0])
   }
-}
-
-function sameNames(a: Relation, b: Relation): boolean {
-  const names = new Set(a.columns.map(({ name }) => name))
-  return a.columns.length === b.columns.length && b.columns.every(({ name }) => names.has(name))
 }
 
 /**

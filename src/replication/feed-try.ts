@@ -350,6 +350,7 @@ export class FeedTry implements Source {
       connections: this.#connections,
       types: this.#types,
       signal: this.#signal,
+      learnPartitions: () => this.#readPublications(),
       base,
       from,
     })

@@ -502,6 +502,17 @@ describe('rows of partitions under the name of their root', () => {
     })
   })
 
+  test('say nothing of old values where a partition is described by other columns, unless somebody knows its identity', () => {
+    const described = [root('full', 'id*', 'photo*', 'note*'), partition(7, 'default', 'photo', 'other')]
+    const decoder = decoderOfPartition(...described)
+    expect(decoder.partitionUntold).toBe(true)
+    expect(decoder.decode(update)).toMatchObject({ relation: { replicaIdentity: 'nothing' }, old: undefined })
+    const told = decoderOfPartition(...described)
+    told.knowPartitions(oid, new Map([[7, { replicaIdentity: 'default', key: ['id'] }]]))
+    expect(told.decode(update)).toMatchObject({ key: { id: '1' }, old: undefined, unchanged: ['photo'] })
+    expect(decoderOfPartition(root('full', 'id*'), partition(7, 'full', 'id*')).partitionUntold).toBe(false)
+  })
+
   test('have the key that all partitions log, from the first change of the one that logs less', () => {
     const decoder = decoderOfPartition(root('full', 'id*', 'note*'), partition(7, 'full', 'id*', 'note*'))
     const change = encodeUpdate(oid, { kind: 'O', tuple: tuple('1', 'old') }, tuple('1', 'new'))

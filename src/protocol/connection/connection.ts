@@ -72,6 +72,9 @@ export interface QueryLimit {
 /** How a copy's message that is not data was dealt with, see {@link Connection.sideMessage}. */
 export type SideMessage = 'handled' | 'done' | 'complete'
 
+/** The SQLSTATE with which `transaction_timeout` ends a session: one of a millisecond may end the look at the settings. */
+const transactionTimeout = '25P04'
+
 /**
  * One session with a server over one stream: simple queries, and copies that the caller pulls itself.
  *
@@ -119,16 +122,25 @@ export class Connection {
     return withinLimits(
       { timeoutMs, signal, what: `connect to ${description}`, onSlow: options.onSlowOpening },
       async (attempt) => {
-        const { stream, route, certificate } = await openStream(resolved, attempt, former)
-        const session = new Session({ stream, encrypted: route.encrypted, description, maxBufferedBytes, onNotice })
-        const key = await logIn(session, resolved, options, certificate, attempt)
-        const connection = new Connection(resolved, route, session, key, options.onUnanswered)
-        attempt.step = "waiting for the session's settings"
-        const { replication, settings, clientEncoding = () => 'UTF8' } = options
-        const encoding = clientEncoding(connection.parameters.get('server_encoding') ?? '')
-        const expected = expectedSettings(connection.serverVersion, { client_encoding: encoding, ...settings })
-        connection.#processId = await putSettingsInForce(session, expected, key?.processId, replication !== undefined)
-        return connection
+        const begin = async (settings: OpenOptions['settings']): Promise<Connection> => {
+          const { stream, route, certificate } = await openStream(resolved, attempt, former)
+          const session = new Session({ stream, encrypted: route.encrypted, description, maxBufferedBytes, onNotice })
+          const key = await logIn(session, resolved, { ...options, settings }, certificate, attempt)
+          const connection = new Connection(resolved, route, session, key, options.onUnanswered)
+          attempt.step = "waiting for the session's settings"
+          const { replication, clientEncoding = () => 'UTF8' } = options
+          const encoding = clientEncoding(connection.parameters.get('server_encoding') ?? '')
+          const expected = expectedSettings(connection.serverVersion, { client_encoding: encoding, ...settings })
+          connection.#processId = await putSettingsInForce(session, expected, key?.processId, replication !== undefined)
+          return connection
+        }
+        try {
+          return await begin(options.settings)
+        } catch (error) {
+          if (errorFieldsOf(error)?.code !== transactionTimeout) throw error
+          // A server that knows it takes it in the startup packet, too: then there is none when the look begins.
+          return await begin({ ...options.settings, transaction_timeout: '0' })
+        }
       },
     )
   }

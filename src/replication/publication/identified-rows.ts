@@ -89,14 +89,14 @@ export async function checkIdentified(
   if (unique.some(isCommon)) return
   // A key of the partitions that has all columns by which they are told apart is one of the root too.
   const allKeys = identities.every(
-    ({ replicaIdentity, key }) => replicaIdentity !== 'full' && key.length === common.size,
+    ({ replicaIdentity, key }) => replicaIdentity !== 'full' && key?.length === common.size,
   )
   if (allKeys && partitionKey !== undefined && isCommon(partitionKey)) return
   const [rootKey = []] = unique
   const odd = leaves.find(({ oid }) => {
     const identity = partitions.get(oid)
     if (identity === undefined || identity.replicaIdentity === 'full' || !hasIdentity(identity)) return false
-    return rootKey.length === 0 || !rootKey.every((name) => identity.key.includes(name))
+    return rootKey.length === 0 || !rootKey.every((name) => identity.key?.includes(name))
   })
   throw notIdentified(relation.table, odd, odd && partitions.get(odd.oid))
 }
@@ -132,7 +132,7 @@ function notIdentified(
   const whose = name === undefined ? 'of its partitions' : `of its partition ${name}`
   return new WalwireError('identity_conflict', {
     what: `table ${table} cannot be followed`,
-    why: `it is published in the place of its partitions (publish_via_partition_root), and changed rows ${whose} are known by ${identity?.key.join(', ') || 'nothing'}, which does not say which row of ${table} is meant`,
+    why: `it is published in the place of its partitions (publish_via_partition_root), and changed rows ${whose} are known by ${identity?.key?.join(', ') || 'nothing'}, which does not say which row of ${table} is meant`,
     hint: `give ${name ?? 'them all'} an identity that does (ALTER TABLE … REPLICA IDENTITY DEFAULT, with a primary key on ${table}; or FULL for every partition); or publish the partitions under their own names, or inserts alone`,
     table,
   })

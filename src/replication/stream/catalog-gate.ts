@@ -24,6 +24,8 @@ export interface CatalogQuestions {
    * those that are read as text from then on.
    */
   readonly checkTypes: (commitLsn: Lsn, xid: number) => Promise<readonly string[]> | undefined
+  /** Makes the replica identities of the partitions known that are published under their roots. */
+  readonly learnPartitions: () => Promise<void>
   /** Forgets what the catalog has no more, as {@link DroppedTables.before}. */
   readonly forgetDropped: (commitLsn: Lsn) => Promise<void> | undefined
 }
@@ -54,9 +56,9 @@ export class CatalogGate {
    */
   relation(relation: RelationMessage, xid: number | undefined): CatalogAnswer | undefined {
     const answer = this.#parts.learnTypes(relation, xid)
-    if (answer !== undefined) return { answer, proceed: () => this.#define(relation) }
-    this.#define(relation)
-    return undefined
+    if (answer !== undefined) return { answer: answer.then(() => this.#define(relation)), proceed: () => {} }
+    const untold = this.#define(relation)
+    return untold && { answer: untold, proceed: () => {} }
   }
 
   /** To be called before a Begin is read: what is to be waited for first. It rejects with {@link BinaryNotExact}. */
@@ -73,10 +75,12 @@ export class CatalogGate {
     })
   }
 
-  #define(message: RelationMessage): void {
-    const { binary, decoder, types } = this.#parts
+  /** @returns what is to be waited for, where the message does not say how old rows of a partition are logged */
+  #define(message: RelationMessage): Promise<void> | undefined {
+    const { binary, decoder, types, learnPartitions } = this.#parts
     const relation = decoder.define(message)
     const inexact = binary ? inexactColumn(relation, types) : undefined
     if (inexact !== undefined) throw BinaryNotExact.ofColumn(inexact)
+    return decoder.partitionUntold ? learnPartitions() : undefined
   }
 }

@@ -30,6 +30,8 @@ export interface FollowingParts {
   readonly connections: Connections
   readonly types: KnownTypes
   readonly signal: AbortSignal
+  /** Makes the replica identities of the partitions known that are published under their roots. */
+  readonly learnPartitions: () => Promise<void>
   /** Where the feed stands. */
   readonly base: Position
   /** Where the stream starts. */
@@ -128,6 +130,7 @@ export class Following implements Source {
         return types.learnRelation(relation, xid)
       },
       checkTypes: (commitLsn, xid) => types.watch.before(commitLsn, xid),
+      learnPartitions: this.#parts.learnPartitions,
       forgetDropped: (commitLsn) => {
         types.forgetUnused()
         return dropped.before(commitLsn)

@@ -62,6 +62,25 @@ describe('the startup message', () => {
     })
   })
 
+  test('has transaction_timeout where the first look at the settings was ended by it: not every server knows it', async () => {
+    const options: string[] = []
+    const connect = fakeStream(async (peer) => {
+      const parameters = await peer.startup()
+      options.push(parameters.get('options') ?? '')
+      peer.send(sessionBegins())
+      if (options.length > 1) {
+        await peer.lookedAt()
+        await peer.gone()
+      } else {
+        await peer.text('Q')
+        peer.send(fatal('25P04', 'terminating connection due to transaction timeout'))
+      }
+    })
+    const connection = await Connection.open(await resolved({ connect }))
+    await connection.close()
+    expect(options.map((text) => text.includes('-c transaction_timeout=0'))).toEqual([false, true])
+  })
+
   test.each([
     [{}, {}, 'walwire'],
     [{}, { applicationName: 'a feed' }, 'a feed'],

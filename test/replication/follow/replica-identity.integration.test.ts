@@ -221,6 +221,28 @@ describe.each(testVersions())('the replica identity of partitions under their ro
   )
 
   test.runIf(version >= 15)(
+    'of a partition that is attached while followed, and described by the columns of others, come as the catalog says',
+    async () => {
+      const setup = [`CREATE TABLE t (${columns}, PRIMARY KEY (id)) PARTITION BY RANGE (id)`, full('t')]
+      await using source = await Source.make(server, setup.join(';'), {
+        publication: 'FOR TABLE t (id, other, body) WITH (publish_via_partition_root)',
+      })
+      const reader = source.follow()
+      await reader.untilCopied()
+      await source.write(
+        'CREATE TABLE high (gone int, body text, v text, other text NOT NULL, id int NOT NULL)',
+        'ALTER TABLE high DROP COLUMN gone',
+        'ALTER TABLE t ATTACH PARTITION high FOR VALUES FROM (0) TO (1000)',
+        ...external('high'),
+        ...writes,
+      )
+      await reader.untilMark(await source.mark())
+      const rows = await source.rows('SELECT id, other, body FROM t')
+      expect(asText(applied(reader.events))).toEqual(asText(rows.map((row) => ({ ...row, id: Number(row.id) }))))
+    },
+  )
+
+  test.runIf(version >= 15)(
     'with a row filter, updates that cross it come as the server makes them, and whole',
     async () => {
       const setup = partitioned('PRIMARY KEY (id)', full('t'), full('low'))
