@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { bootServer, sharedServer, testVersions, waitUntil } from '../server/index.ts'
+import { bootServer, outerVersions, sharedServer, waitUntil } from '../server/index.ts'
 import { commandPath, type JsonLine, jsonLines, run, start } from './command.ts'
 import { openShop } from './shop.ts'
 
@@ -18,7 +18,7 @@ afterEach(() => rm(folder, { recursive: true }))
 const ids = (lines: JsonLine[], kind: string) => lines.filter((line) => line.kind === kind).map((line) => line.new?.id)
 const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, index) => from + index)
 
-describe.each(testVersions())('PostgreSQL %i', (version) => {
+describe.each(outerVersions())('PostgreSQL %i', (version) => {
   const shop = async (options?: { publication?: string }) => await openShop(await sharedServer(version), options)
 
   test('snapshot, follow, --stop now; then --start slot goes on where it ended', async () => {

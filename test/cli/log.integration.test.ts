@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
-import { sharedServer, testVersions } from '../server/index.ts'
+import { outerVersions, sharedServer } from '../server/index.ts'
 import { run } from './command.ts'
 import { openShop } from './shop.ts'
 
-const [version] = testVersions()
+const [version] = outerVersions()
 
 test('--log json is one object a line, as pino writes them, also for what the command failed of', async () => {
   await using s = await openShop(await sharedServer(version))

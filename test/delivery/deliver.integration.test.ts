@@ -9,7 +9,7 @@ import type { Batch } from '../../src/replication/batch.ts'
 import type { Position } from '../../src/replication/position.ts'
 import { jsonLines } from '../cli/command.ts'
 import { openShop, type Shop } from '../cli/shop.ts'
-import { sharedServer, testVersions, waitUntil } from '../server/index.ts'
+import { outerVersions, sharedServer, waitUntil } from '../server/index.ts'
 import { Passing } from './model-destination.ts'
 
 const copied = 100
@@ -54,7 +54,7 @@ class FickleDestination implements Destination {
   }
 }
 
-describe.each(testVersions())('PostgreSQL %i', (version) => {
+describe.each(outerVersions())('PostgreSQL %i', (version) => {
   async function shop(): Promise<Shop> {
     return await openShop(await sharedServer(version))
   }

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { run, start } from '../cli/command.ts'
-import { bootServer, testVersions } from '../server/index.ts'
+import { bootServer, outerVersions } from '../server/index.ts'
 import { furnish, openBusyShop, publishedTables } from './busy-shop.ts'
 import { Chance, seedFrom } from './random.ts'
 import { Replica } from './replica.ts'
@@ -22,7 +22,7 @@ beforeEach(async () => {
 })
 afterEach(() => rm(folder, { recursive: true }))
 
-describe.each(testVersions())('PostgreSQL %i', (version) => {
+describe.each(outerVersions())('PostgreSQL %i', (version) => {
   test('killed again and again while sessions write, in the snapshot too: the rebuilt tables equal the source', {
     timeout: 300_000 + seconds * 4000,
   }, async () => {

@@ -2,12 +2,12 @@ import postgres from 'postgres'
 import { expect, test, vi } from 'vitest'
 import { freePort } from '../../src/cli/embedded/free-port.ts'
 import { Chance, seedFrom } from '../end-to-end/random.ts'
-import { bootServer, sharedServer, testVersions, waitUntil } from '../server/index.ts'
+import { bootServer, outerVersions, sharedServer, waitUntil } from '../server/index.ts'
 import { endExample, startExample } from './example.ts'
 
 vi.setConfig({ testTimeout: 120_000 })
 
-const version = testVersions().at(-1)
+const version = outerVersions().at(-1)
 const products = 40
 const skus = Array.from({ length: products }, (_, at) => `SKU ${at}`)
 

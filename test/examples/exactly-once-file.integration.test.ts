@@ -6,13 +6,13 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { Chance, seedFrom } from '../end-to-end/random.ts'
 import { Replica } from '../end-to-end/replica.ts'
 import { testNodes } from '../package/nodes.ts'
-import { sharedServer, testVersions, waitUntil } from '../server/index.ts'
+import { outerVersions, sharedServer, waitUntil } from '../server/index.ts'
 import { endExample, startExample } from './example.ts'
 import { openKeyedShop } from './keyed-shop.ts'
 
 vi.setConfig({ testTimeout: 300_000 })
 
-const version = testVersions().at(-1)
+const version = outerVersions().at(-1)
 
 let folder: string
 beforeEach(async () => {

@@ -3,13 +3,13 @@ import { expect, test, vi } from 'vitest'
 import { busyShopSchema } from '../end-to-end/busy-shop.ts'
 import { Chance, seedFrom } from '../end-to-end/random.ts'
 import { sourceRows } from '../end-to-end/source-rows.ts'
-import { testVersions, waitUntil } from '../server/index.ts'
+import { outerVersions, waitUntil } from '../server/index.ts'
 import { endExample, startExample } from './example.ts'
 import { openKeyedShop } from './keyed-shop.ts'
 
 vi.setConfig({ testTimeout: 300_000 })
 
-const version = testVersions().at(-1)
+const version = outerVersions().at(-1)
 
 test('killed in the copy and after it while sessions write: the destination equals the source', async () => {
   const seed = seedFrom(process.env.WALWIRE_KILL_SEED)

@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { sharedServer, testVersions } from '../../server/index.ts'
+import { outerVersions, sharedServer } from '../../server/index.ts'
 import { run } from '../command.ts'
 import { openShop } from '../shop.ts'
 
@@ -14,7 +14,7 @@ afterEach(() => rm(folder, { recursive: true }))
 
 const plain = { FORCE_COLOR: undefined, NO_COLOR: undefined, TZ: 'UTC' }
 
-describe.each(testVersions())('walwire follow --format pretty, PostgreSQL %i', (version) => {
+describe.each(outerVersions())('walwire follow --format pretty, PostgreSQL %i', (version) => {
   test('in a pipe: the copy, brackets, values that cannot do anything, and no colour', async () => {
     await using s = await openShop(await sharedServer(version))
     await s.insert(1, 3)

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { type Event, formatLsn, parseLsn, WalwireError } from '../../../src/index.ts'
 import { idleIntervalMs } from '../../../src/replication/stream/idle-batch.ts'
-import { type SharedServer, sharedServer, testVersions, waitUntil } from '../../server/index.ts'
+import { outerVersions, type SharedServer, sharedServer, waitUntil } from '../../server/index.ts'
 import type { FeedReader } from './helpers/feed-reader.ts'
 import { Source } from './helpers/source.ts'
 import { wiretap } from './helpers/wiretap.ts'
@@ -19,7 +19,7 @@ function withTimeout(url: string, ms: number): string {
   return uri.href.replaceAll('+', '%20')
 }
 
-describe.each(testVersions())('what is acknowledged, on PostgreSQL %i,', (version) => {
+describe.each(outerVersions())('what is acknowledged, on PostgreSQL %i,', (version) => {
   let server: SharedServer
   beforeAll(async () => {
     server = await sharedServer(version)
@@ -227,7 +227,7 @@ function lastEnd(events: readonly Event[]): bigint {
   return commits.at(-1) ?? 0n
 }
 
-describe.each(testVersions())('a slot whose tables are quiet, on PostgreSQL %i,', (version) => {
+describe.each(outerVersions())('a slot whose tables are quiet, on PostgreSQL %i,', (version) => {
   let server: SharedServer
   beforeAll(async () => {
     server = await sharedServer(version)
@@ -310,7 +310,7 @@ describe.each(testVersions())('a slot whose tables are quiet, on PostgreSQL %i,'
   })
 })
 
-describe.each(testVersions())('a consumer that is slower than wal_sender_timeout, on PostgreSQL %i,', (version) => {
+describe.each(outerVersions())('a consumer that is slower than wal_sender_timeout, on PostgreSQL %i,', (version) => {
   test('keeps its connection: the server hears from it all the time', async () => {
     const server = await sharedServer(version)
     await using source = await Source.make(server, oneTable)

@@ -2,7 +2,7 @@ import { connect as connectSocket, type Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type ConnectionOptions, type Event, type Lsn, parseLsn } from '../../../src/index.ts'
-import { bootServer, type TestServer, testVersions, waitUntil } from '../../server/index.ts'
+import { bootServer, outerVersions, type TestServer, waitUntil } from '../../server/index.ts'
 import { Source } from './helpers/source.ts'
 
 const walSenderTimeoutMs = 1_500
@@ -81,7 +81,7 @@ function countedConnection(url: string): { connection: ConnectionOptions; update
   return { connection, updates }
 }
 
-describe.each(testVersions())('back-pressure, on PostgreSQL %i', (version) => {
+describe.each(outerVersions())('back-pressure, on PostgreSQL %i', (version) => {
   let server: TestServer
   beforeAll(async () => {
     server = await bootServer({

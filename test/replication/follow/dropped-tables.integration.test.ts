@@ -2,7 +2,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { afterEach, describe, expect, test } from 'vitest'
 import { type Event, follow, type Relation } from '../../../src/index.ts'
-import { sharedServer, testVersions } from '../../server/index.ts'
+import { outerVersions, sharedServer } from '../../server/index.ts'
 import { Source } from './helpers/source.ts'
 
 const rounds = 36
@@ -29,7 +29,7 @@ function collectGarbage(): number {
   return process.memoryUsage().heapUsed
 }
 
-describe.each(testVersions())('a database that makes and drops tables for ever, on PostgreSQL %i', (version) => {
+describe.each(outerVersions())('a database that makes and drops tables for ever, on PostgreSQL %i', (version) => {
   const leave = new AbortController()
   afterEach(() => leave.abort())
 

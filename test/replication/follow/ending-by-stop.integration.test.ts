@@ -8,7 +8,7 @@ import {
   parseLsn,
   type Transaction,
 } from '../../../src/index.ts'
-import { type SharedServer, sharedServer, testVersions } from '../../server/index.ts'
+import { outerVersions, type SharedServer, sharedServer } from '../../server/index.ts'
 import type { FeedReader } from './helpers/feed-reader.ts'
 import { Source } from './helpers/source.ts'
 
@@ -35,7 +35,7 @@ function transactionsOf(events: readonly Event[]): Transaction[] {
   return events.flatMap((event) => (event.kind === 'commit' ? [event.tx] : []))
 }
 
-describe.each(testVersions())('a feed with a stop, on PostgreSQL %i', (version) => {
+describe.each(outerVersions())('a feed with a stop, on PostgreSQL %i', (version) => {
   let server: SharedServer
   beforeAll(async () => {
     server = await sharedServer(version)

@@ -10,7 +10,7 @@ import {
   follow,
   parseLsn,
 } from '../../../src/index.ts'
-import { bootServer, type TestServer, testVersions, waitUntil } from '../../server/index.ts'
+import { bootServer, outerVersions, type TestServer, waitUntil } from '../../server/index.ts'
 import { beforeConnection, firstCopy } from './helpers/between.ts'
 import { Source } from './helpers/source.ts'
 
@@ -164,7 +164,7 @@ async function copyRows(sql: Sql): Promise<void> {
   await pipeline(lines, copy)
 }
 
-describe.each(testVersions())('the end of a feed, on PostgreSQL %i', (version) => {
+describe.each(outerVersions())('the end of a feed, on PostgreSQL %i', (version) => {
   let server: TestServer
   let source: Source
   /** Sees what is left on the server. */

@@ -1,12 +1,12 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { Position } from '../../../src/replication/index.ts'
-import { type SharedServer, sharedServer, testVersions } from '../../server/index.ts'
+import { outerVersions, type SharedServer, sharedServer } from '../../server/index.ts'
 import type { FeedReader } from './helpers/feed-reader.ts'
 import { Source } from './helpers/source.ts'
 
 const tables = 'CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t SELECT generate_series(1, 1000)'
 
-describe.each(testVersions())('a run that lives, on PostgreSQL %i,', (version) => {
+describe.each(outerVersions())('a run that lives, on PostgreSQL %i,', (version) => {
   let server: SharedServer
   beforeAll(async () => {
     server = await sharedServer(version)
@@ -99,7 +99,7 @@ describe.each(testVersions())('a run that lives, on PostgreSQL %i,', (version) =
   }
 })
 
-describe.each(testVersions())('a run that ends, on PostgreSQL %i,', (version) => {
+describe.each(outerVersions())('a run that ends, on PostgreSQL %i,', (version) => {
   let server: SharedServer
   beforeAll(async () => {
     server = await sharedServer(version)

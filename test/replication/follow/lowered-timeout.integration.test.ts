@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { bootServer, type TestServer, testVersions, waitUntil } from '../../server/index.ts'
+import { bootServer, outerVersions, type TestServer, waitUntil } from '../../server/index.ts'
 import { Source } from './helpers/source.ts'
 
 /** Lowers the timeout, and lets four of the new ones pass. */
@@ -9,7 +9,7 @@ async function outlast(server: TestServer): Promise<void> {
   await waitUntil('four timeouts to pass', () => performance.now() > untilMs)
 }
 
-describe.each(testVersions())('a wal_sender_timeout that is lowered by a reload, on PostgreSQL %i,', (version) => {
+describe.each(outerVersions())('a wal_sender_timeout that is lowered by a reload, on PostgreSQL %i,', (version) => {
   async function lowered(source: Source, server: TestServer): Promise<void> {
     const pid = await waitUntil('the stream to begin', () =>
       source.value('SELECT active_pid FROM pg_replication_slots'),

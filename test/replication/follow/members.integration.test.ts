@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { Position } from '../../../src/index.ts'
 import { readMembers } from '../../../src/replication/members.ts'
-import { type SharedServer, sharedServer, testVersions } from '../../server/index.ts'
+import { outerVersions, type SharedServer, sharedServer } from '../../server/index.ts'
 import { recordingLogger } from './helpers/recording-logger.ts'
 import { Source } from './helpers/source.ts'
 
@@ -30,7 +30,7 @@ function tablesKnown({ members }: Position): number[] {
   return [...new Set(readMembers(members ?? '?')?.map(({ table }) => table))]
 }
 
-describe.each(testVersions())('a position, on PostgreSQL %i', (version) => {
+describe.each(outerVersions())('a position, on PostgreSQL %i', (version) => {
   let server: SharedServer
   beforeAll(async () => {
     server = await sharedServer(version)

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Event } from '../../../src/index.ts'
-import { bootServer, type TestServer, testVersions, waitUntil } from '../../server/index.ts'
+import { bootServer, outerVersions, type TestServer, waitUntil } from '../../server/index.ts'
 import { recordingLogger } from './helpers/recording-logger.ts'
 import { Source } from './helpers/source.ts'
 import { wiretap } from './helpers/wiretap.ts'
@@ -18,7 +18,7 @@ const newType = [
   "INSERT INTO moods VALUES (1, 'glad')",
 ]
 
-describe.each(testVersions())('the ordinary connection of a feed that streams, on PostgreSQL %i', (version) => {
+describe.each(outerVersions())('the ordinary connection of a feed that streams, on PostgreSQL %i', (version) => {
   let server: TestServer
   beforeAll(async () => {
     server = await bootServer({ version, settings: { wal_sender_timeout: '6s' } })

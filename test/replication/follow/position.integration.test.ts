@@ -9,7 +9,7 @@ import {
   parseLsn,
   toJsonLine,
 } from '../../../src/index.ts'
-import { type SharedServer, sharedServer, testVersions, waitUntil } from '../../server/index.ts'
+import { outerVersions, type SharedServer, sharedServer, waitUntil } from '../../server/index.ts'
 import type { FeedReader } from './helpers/feed-reader.ts'
 import { Replica } from './helpers/replica.ts'
 import { Source } from './helpers/source.ts'
@@ -53,7 +53,7 @@ function inOrder(rows: readonly object[]): string[] {
   return rows.map((row) => JSON.stringify(row)).sort()
 }
 
-describe.each(testVersions())('a stored position, on PostgreSQL %i,', (version) => {
+describe.each(outerVersions())('a stored position, on PostgreSQL %i,', (version) => {
   let server: SharedServer
   beforeAll(async () => {
     server = await sharedServer(version)

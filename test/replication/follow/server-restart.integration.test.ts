@@ -1,7 +1,7 @@
 import postgres from 'postgres'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Event, parseLsn, type WalwireError } from '../../../src/index.ts'
-import { bootServer, type StopMode, type TestServer, testVersions, waitUntil } from '../../server/index.ts'
+import { bootServer, outerVersions, type StopMode, type TestServer, waitUntil } from '../../server/index.ts'
 import type { FeedReader } from './helpers/feed-reader.ts'
 import { Source } from './helpers/source.ts'
 import { wiretap } from './helpers/wiretap.ts'
@@ -48,7 +48,7 @@ async function failureOf(reader: FeedReader): Promise<WalwireError> {
   return error
 }
 
-describe.each(testVersions())('a server that goes away and comes back, on PostgreSQL %i,', (version) => {
+describe.each(outerVersions())('a server that goes away and comes back, on PostgreSQL %i,', (version) => {
   let server: TestServer
   beforeAll(async () => {
     server = await bootServer({ version })

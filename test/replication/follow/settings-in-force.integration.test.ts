@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { createPublication } from '../../../src/cli/follow/create-publication.ts'
 import { pooler } from '../../protocol/connection/pooler.ts'
-import { bootServer, sharedServer, testVersions } from '../../server/index.ts'
+import { bootServer, outerVersions, sharedServer } from '../../server/index.ts'
 import { connect, firstValue } from '../connect.ts'
 import { Source } from './helpers/source.ts'
 
@@ -19,7 +19,7 @@ async function asRole(source: Source): Promise<{ url: string; role: string; data
   return { url: url.href, role, database: url.pathname.slice(1) }
 }
 
-describe.each(testVersions())('on PostgreSQL %i', (version) => {
+describe.each(outerVersions())('on PostgreSQL %i', (version) => {
   test.each(['ROLE', 'DATABASE'])(
     'a publication that was missing for a while ends the feed, though the %s wants no warnings: a row was lost in silence',
     async (whose) => {

@@ -1,6 +1,6 @@
 import type { Sql } from 'postgres'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { bootServer, type TestServer, testVersions, waitUntil } from '../../server/index.ts'
+import { bootServer, outerVersions, type TestServer, waitUntil } from '../../server/index.ts'
 import { recordingLogger } from './helpers/recording-logger.ts'
 import { Source } from './helpers/source.ts'
 
@@ -13,7 +13,7 @@ async function holdTransactionOpen(source: Source): Promise<{ pid: number; sessi
 }
 
 // a server of its own: a slot waits for the open transactions of all databases
-describe.each(testVersions())('a slot that waits for an old transaction, on PostgreSQL %i', (version) => {
+describe.each(outerVersions())('a slot that waits for an old transaction, on PostgreSQL %i', (version) => {
   let server: TestServer
   beforeAll(async () => {
     server = await bootServer({ version })

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { Event, Position } from '../../../src/index.ts'
-import { type SharedServer, sharedServer, testVersions } from '../../server/index.ts'
+import { outerVersions, type SharedServer, sharedServer } from '../../server/index.ts'
 import type { FeedReader } from './helpers/feed-reader.ts'
 import { recordingLogger } from './helpers/recording-logger.ts'
 import { Replica } from './helpers/replica.ts'
@@ -37,7 +37,7 @@ async function expectReplica(source: Source, replica: Replica, tables: readonly 
   expect(replica.tables.filter((name) => !tables.includes(name))).toEqual([])
 }
 
-describe.each(testVersions())('tables that change between two attempts at a snapshot, on PostgreSQL %i', (version) => {
+describe.each(outerVersions())('tables that change between two attempts at a snapshot, on PostgreSQL %i', (version) => {
   let server: SharedServer
   beforeAll(async () => {
     server = await sharedServer(version)

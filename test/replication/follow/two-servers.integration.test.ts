@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import type { ConnectionOptions } from '../../../src/index.ts'
-import { bootServer, type TestServer, testVersions } from '../../server/index.ts'
+import { bootServer, outerVersions, type TestServer } from '../../server/index.ts'
 import { Source } from './helpers/source.ts'
 
 const tables = 'CREATE TABLE t (id int PRIMARY KEY, n numeric); INSERT INTO t VALUES (1, 1)'
@@ -26,7 +26,7 @@ function behindOneName(urls: readonly string[], order: readonly number[]): Conne
   }
 }
 
-describe.each(testVersions())('connections that reach two servers, on PostgreSQL %i,', (version) => {
+describe.each(outerVersions())('connections that reach two servers, on PostgreSQL %i,', (version) => {
   let servers: readonly [TestServer, TestServer]
   beforeAll(async () => {
     servers = [await bootServer({ version }), await bootServer({ version })]

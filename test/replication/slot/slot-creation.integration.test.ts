@@ -5,7 +5,7 @@ import type { Logger } from '../../../src/replication/logger.ts'
 import { silentLogger } from '../../../src/replication/logger.ts'
 import { dropSlot, readSlot } from '../../../src/replication/slot/slot.ts'
 import { createSlot, type SlotRequest } from '../../../src/replication/slot/slot-creation.ts'
-import { bootServer, sharedServer, testVersions } from '../../server/index.ts'
+import { bootServer, outerVersions, sharedServer } from '../../server/index.ts'
 import { connect, connectForReplication, firstValue } from '../connect.ts'
 
 /** Catches what `createSlot` throws. */
@@ -23,7 +23,7 @@ function listeningLogger(): { logger: Logger; warnings: string[] } {
   return { warnings, logger: { ...silentLogger, warn: (_data, message) => void warnings.push(message) } }
 }
 
-describe.each(testVersions())('making a slot on PostgreSQL %i', (major) => {
+describe.each(outerVersions())('making a slot on PostgreSQL %i', (major) => {
   const version = major * 10_000
   const request = (name: string, rest: Partial<SlotRequest> = {}): SlotRequest => ({
     name,
