@@ -105,9 +105,7 @@ export async function oracleOf(url: string, version: number): Promise<Oracle> {
 }
 
 async function connect(url: string): Promise<Connection> {
-  const connection = await Connection.open(await resolveConnection(url))
-  await connection.query('SET search_path = public')
-  return connection
+  return await Connection.open(await resolveConnection(url), { settings: { search_path: 'public' } })
 }
 
 /** The rows of a copy. */
