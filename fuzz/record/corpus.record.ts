@@ -31,7 +31,6 @@ test.each([14, 15, 16, 17, 18])('PostgreSQL %i is recorded', async (version) => 
   await using server = await bootServer({ version })
   const url = await server.createDatabase({ name: 'fuzzed' })
   const sql = await open(url)
-  await sql.query('SET search_path TO public')
   const available = new Set((await queryRows(sql, 'SELECT name FROM pg_available_extensions')).map(([name]) => name))
   for (const name of extensions) if (available.has(name)) await sql.query(`CREATE EXTENSION ${name}`)
   await sql.query(madeTypesSql)
@@ -58,7 +57,7 @@ test.each([14, 15, 16, 17, 18])('PostgreSQL %i is recorded', async (version) => 
 })
 
 async function open(url: string): Promise<Connection> {
-  return await Connection.open(await resolveConnection(url))
+  return await Connection.open(await resolveConnection(url), { settings: { search_path: 'public' } })
 }
 
 /** Does everything to the tables, and keeps what a walsender makes of it. */
@@ -150,9 +149,8 @@ async function recordSession(url: string): Promise<Uint8Array> {
       return socket
     },
   })
-  const session = await Connection.open(resolved, { replication: 'database' })
+  const session = await Connection.open(resolved, { replication: 'database', settings: { search_path: 'public' } })
   const ask = (command: string) => session.query(command).catch(() => [])
-  await ask('SET search_path TO public')
   await ask(identifySystemCommand)
   await ask(
     createSlotCommand({ slot: 'recorded', snapshot: 'export', serverVersion: session.serverVersion, temporary: true }),
