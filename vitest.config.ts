@@ -4,8 +4,11 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/server/global-setup.ts'],
-    // a law that failed is tried again with the seed of its report
-    setupFiles: process.env.WALWIRE_PROPERTY_SEED === undefined ? [] : ['test/property-seed.ts'],
+    setupFiles: [
+      'test/server/drop-databases.ts',
+      // a law that failed is tried again with the seed of its report
+      ...(process.env.WALWIRE_PROPERTY_SEED === undefined ? [] : ['test/property-seed.ts']),
+    ],
     // Processes and not threads: tests watch their own process' memory, signals and exit.
     pool: 'forks',
     maxWorkers: 2,

@@ -9,6 +9,9 @@ export const defaultSettings: Settings = {
   max_prepared_transactions: 20,
   max_connections: 200,
   shared_buffers: '16MB',
+  // Old WAL would be kept for reuse, up to a gigabyte, in memory.
+  max_wal_size: '64MB',
+  min_wal_size: '32MB',
   // The data lives as long as one test: nothing here has to survive a power cut.
   fsync: false,
   full_page_writes: false,

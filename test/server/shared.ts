@@ -1,5 +1,6 @@
 import { inject } from 'vitest'
 import { type ServerAddress, type SharedServer, sharedServerAt } from './server.ts'
+import { dropDatabase } from './sql.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -20,5 +21,23 @@ export async function sharedServer(version = 17): Promise<SharedServer> {
   const response = await fetch(`http://127.0.0.1:${inject('sharedServersPort')}/${version}`)
   const answer: BrokerAnswer = JSON.parse(await response.text())
   if ('error' in answer) throw new Error(answer.error)
-  return sharedServerAt(answer.address)
+  const server = sharedServerAt(answer.address)
+  return {
+    ...server,
+    async createDatabase(options) {
+      const uri = await server.createDatabase(options)
+      created.push({ server, uri })
+      return uri
+    },
+  }
+}
+
+const created: { readonly server: SharedServer; readonly uri: string }[] = []
+
+/**
+ * Drops what this file's tests made, with what is still connected to it: a run makes hundreds of databases of 8 MB, and the
+ * servers' data is in memory.
+ */
+export async function dropCreatedDatabases(): Promise<void> {
+  for (const { server, uri } of created.splice(0)) await dropDatabase(server.uri(), uri)
 }

@@ -18,6 +18,18 @@ export async function queryOnce(target: string | SocketTarget, sql: string): Pro
   }
 }
 
+/** Drops a database with its slots, and ends who uses it. One that is gone already is no error. */
+export async function dropDatabase(admin: string, uri: string): Promise<void> {
+  const name = decodeURIComponent(new URL(uri).pathname.slice(1))
+  const literal = `'${name.replaceAll("'", "''")}'`
+  // FORCE comes too late for a slot that streams, and what is prepared would stand in the way of both.
+  await queryOnce(
+    admin,
+    `SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity WHERE datname = ${literal}`,
+  )
+  await queryOnce(admin, `DROP DATABASE IF EXISTS ${quoteName(name)} WITH (FORCE)`)
+}
+
 export interface SocketTarget {
   readonly host: string
   readonly port: number

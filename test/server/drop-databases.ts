@@ -1,0 +1,4 @@
+import { afterAll } from 'vitest'
+import { dropCreatedDatabases } from './shared.ts'
+
+afterAll(dropCreatedDatabases)
