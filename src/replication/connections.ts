@@ -21,6 +21,14 @@ const roomRetryMs = 50
 /** A question that is not answered by then is taken to wait for something. */
 const busyMs = 100
 
+/** By which a set of connections is known to its server. */
+export interface ServingProcesses {
+  /** When the server was started; undefined where it does not say. */
+  readonly serverStart: string | undefined
+  readonly replication: number
+  readonly ordinary: number
+}
+
 /**
  * One set of connections: one for replication, one ordinary for the catalog, which is opened again where something in
  * between closed it, and the snapshot's workers. When the first is lost, or the server ends the second, all are closed, and
@@ -109,6 +117,12 @@ export class Connections {
   /** What ended the first connection that was lost while they were in use. */
   get failure(): WalwireError | undefined {
     return this.#failure
+  }
+
+  get processes(): ServingProcesses {
+    const { replication, ordinary } = this
+    const serverStart = this.#opener.process?.serverStart
+    return { serverStart, replication: replication.processId, ordinary: ordinary.processId }
   }
 
   /** Bytes that were read ahead. */

@@ -1,3 +1,7 @@
+import type { PgoutputDecoder } from '../decoder/pgoutput.ts'
+import type { Batch } from './batch.ts'
+import type { ServingProcesses } from './connections.ts'
+import type { Transaction } from './events.ts'
 import { Progress } from './progress.ts'
 import { SlotOwnership } from './slot/slot-ownership.ts'
 import { HeldTables } from './snapshot/held-tables.ts'
@@ -18,6 +22,52 @@ export class FeedState {
   readonly said = new Set<string>()
   /** Who drops the slot. */
   readonly ownership = new SlotOwnership()
+  /** The connections of the last try, which the server may not know to be gone. */
+  former: ServingProcesses | undefined
+  /** Of the last try: a relation that did not change stays the same object. */
+  decoder: PgoutputDecoder | undefined
+  /** The transaction in the middle of which the feed stands. */
+  transaction: Transaction | undefined
   /** How often other connections took the place of lost ones. */
-  readonly reconnects = 0
+  #reconnects = 0
+  #servedSinceMs: number | undefined
+  #begun = false
+
+  get reconnects(): number {
+    return this.#reconnects
+  }
+
+  /** Whether the feed has ever had its slot. */
+  get begun(): boolean {
+    return this.#begun
+  }
+
+  /** For how long it has it; 0 while it has not. In ms. */
+  get servedMs(): number {
+    return this.#servedSinceMs === undefined ? 0 : performance.now() - this.#servedSinceMs
+  }
+
+  /** The slot is made, or streams. */
+  serves(): void {
+    if (this.#servedSinceMs !== undefined) return
+    this.#servedSinceMs = performance.now()
+    if (this.#begun) this.#reconnects++
+    this.#begun = true
+  }
+
+  /** The caller gets this batch: it counts as delivered, and may be stored. */
+  handOver({ position, events }: Batch): void {
+    this.progress.deliver(position)
+    const last = events.at(-1)
+    this.transaction = position.tx !== undefined && last !== undefined && 'tx' in last ? last.tx : undefined
+    this.ownership.handedOver(position)
+    this.announced.told(events)
+    this.held.told(events)
+  }
+
+  /** The connections are gone, and with them what was read and not delivered. */
+  away(): void {
+    this.#servedSinceMs = undefined
+    this.announced.takeBack()
+  }
 }

@@ -10,7 +10,7 @@ import { KnownTypes } from './catalog/known-types.ts'
 import { checkSameTimeline } from './catalog/server-facts.ts'
 import { readTimelineHistory } from './catalog/timeline-history.ts'
 import { waitForLsn } from './catalog/wait-for-lsn.ts'
-import { Connections } from './connections.ts'
+import { Connections, type ServingProcesses } from './connections.ts'
 import type { FeedState } from './feed-state.ts'
 import type { FollowSettings } from './follow-options.ts'
 import { knowingAll, withMembers } from './known-members.ts'
@@ -20,7 +20,7 @@ import { foundTable } from './publication/publication-members.ts'
 import { publicationNotes } from './publication/publication-notes.ts'
 import { isConnectionLoss } from './replication-error.ts'
 import { RunLock, slotTaken } from './slot/run-lock.ts'
-import { dropSlot, readSlot, type SlotFacts, slotActive } from './slot/slot.ts'
+import { dropSlot, freeSlot, readSlot, type SlotFacts, slotActive } from './slot/slot.ts'
 import { type CreatedSlot, createSlot } from './slot/slot-creation.ts'
 import { readSlotFate } from './slot/slot-fate.ts'
 import type { MadeSlot } from './slot/slot-ownership.ts'
@@ -58,7 +58,8 @@ export class FeedTry implements Source {
   readonly #state: FeedState
   readonly #connections: Connections
   readonly #types: KnownTypes
-  readonly #signal: AbortSignal
+  readonly #abort = new AbortController()
+  readonly #signal = this.#abort.signal
   #batches: Source | undefined
   #copying: Copying | undefined
   #following: Following | undefined
@@ -68,25 +69,24 @@ export class FeedTry implements Source {
   #creation: Promise<unknown> | undefined
   #ended = false
 
-  private constructor(settings: FollowSettings, state: FeedState, connections: Connections, signal: AbortSignal) {
+  private constructor(settings: FollowSettings, state: FeedState, connections: Connections) {
     this.#settings = settings
     this.#state = state
     this.#connections = connections
-    this.#signal = signal
     const { ordinary, server } = connections
     const source = { ordinary, version: server.version }
-    this.#types = new KnownTypes(settings, source, state.said)
+    this.#types = new KnownTypes(settings, source, state.said, state.decoder)
     connections.inquireWith(() => this.#readSlotFate())
   }
 
   /**
    * Opens the connections.
    *
-   * @param signal when it aborts, whatever waits is given up; {@link end} is still to be called
+   * @param signal when it aborts, opening them is given up; what is open is ended by {@link end}
    * @throws {WalwireError} as {@link Connections.open}
    */
   static async open(settings: FollowSettings, state: FeedState, signal: AbortSignal): Promise<FeedTry> {
-    return new FeedTry(settings, state, await Connections.open(settings, signal), signal)
+    return new FeedTry(settings, state, await Connections.open(settings, signal))
   }
 
   /** How far the copy has come; undefined while none runs. */
@@ -143,8 +143,21 @@ export class FeedTry implements Source {
 
   /** Everything is closed when this resolves, within a second from when the end began, on the clock of `performance.now()`. */
   async end(begunMs = performance.now()): Promise<void> {
+    await this.#end(begunMs, this.#state.ownership.toDrop)
+  }
+
+  /** The same where another try goes on: the slot stays. */
+  async giveUp(): Promise<void> {
+    this.#state.former = this.#connections.processes
+    this.#state.decoder = this.#types.decoder
+    await this.#end(performance.now(), undefined)
+    this.#state.away()
+  }
+
+  async #end(begunMs: number, toDrop: MadeSlot | undefined): Promise<void> {
     const connections = this.#connections
     this.#ended = true
+    this.#abort.abort(feedEnded())
     const workersClosed = connections.closeWorkers(begunMs + dropUntilMs - performance.now())
     await this.#batches?.end()
     if (this.#creation !== undefined) await within(this.#creation, begunMs + giveUpMs - performance.now())
@@ -152,7 +165,6 @@ export class FeedTry implements Source {
     const free = connections.freeOrdinary(begunMs + giveUpMs - performance.now())
     await this.#following?.leave(begunMs)
     await free
-    const { toDrop } = this.#state.ownership
     if (toDrop !== undefined) await this.#dropOwnSlot(toDrop, pid, begunMs + dropUntilMs)
     await workersClosed
     await connections.close(begunMs + closeUntilMs - performance.now())
@@ -172,7 +184,7 @@ export class FeedTry implements Source {
     const found = await this.#reviewPublications()
     const hasRoots = found.publications.some(({ viaRoot }) => viaRoot)
     if (plan.kind !== 'continue' || hasRoots) await this.#readPublications()
-    if (plan.kind !== 'continue') return this.#beginAnew(plan, slot?.confirmedFlush)
+    if (plan.kind !== 'continue') return this.#beginAnew(plan, slot)
     const position = withMembers(plan.position, found.members.map(foundTable), {
       logger: this.#settings.logger,
       said: this.#state.said,
@@ -216,8 +228,12 @@ export class FeedTry implements Source {
     const { ordinary, server } = this.#connections
     const lock = new RunLock(ordinary, server.systemId, name)
     const deadline = performance.now() + leftoverDeadlineMs
+    const former = this.#formerProcesses
     for (let told = false; ; told = true) {
-      const holder = await lock.take()
+      const holder = await (former === undefined ? lock.take() : lock.takeOver(former.ordinary))
+      if (holder === undefined && former !== undefined) {
+        await freeSlot(ordinary, name, { pid: former.replication, deadlineMs: leftoverDeadlineMs })
+      }
       const decision = await this.#decide()
       if (holder === undefined) {
         ordinary.whenRenewed = (connection, former) => this.#reclaimSlot(connection, former.processId)
@@ -228,6 +244,13 @@ export class FeedTry implements Source {
       if (!told) logger.info({ slot: name, pid: holder }, `slot ${name} is another run's: waiting for that to end`)
       await delay(lockRetryMs, undefined, { signal: this.#signal })
     }
+  }
+
+  /** Of the try before this one, if it is the same server that knows them. */
+  get #formerProcesses(): ServingProcesses | undefined {
+    const { former } = this.#state
+    const { serverStart } = this.#connections.processes
+    return former?.serverStart !== undefined && former.serverStart === serverStart ? former : undefined
   }
 
   /**
@@ -248,9 +271,15 @@ export class FeedTry implements Source {
     if (made !== 0n && (await readSlot(connection, name))?.confirmedFlush !== made) throw slotExchanged(name)
   }
 
+  /** Where the feed stands, or what it was begun with. */
+  get #start(): FollowSettings['start'] {
+    return this.#state.progress.standing ?? this.#settings.start
+  }
+
   async #decide(): Promise<Decision> {
-    const { slot: name, start, temporary, snapshot, publications } = this.#settings
+    const { slot: name, temporary, snapshot, publications } = this.#settings
     const { ordinary, replication, server } = this.#connections
+    const start = this.#start
     const slot = await readSlot(ordinary, name)
     const isOlder = isPosition(start) && start.timeline < server.timeline
     const history = isOlder ? await readTimelineHistory(replication, server.timeline) : []
@@ -270,23 +299,33 @@ export class FeedTry implements Source {
     })
   }
 
-  /** A feed that has no slot yet, or one that is to be made anew. @param standsAt where the slot that is in the way stands */
-  #beginAnew(plan: Exclude<StartPlan, { kind: 'continue' }>, standsAt: Lsn | undefined): Source {
+  /** A feed that has no slot yet, or one that is to be made anew. @param found the slot that is in the way */
+  #beginAnew(plan: Exclude<StartPlan, { kind: 'continue' }>, found: SlotFacts | undefined): Source {
     const { slot, snapshot, start } = this.#settings
+    const { progress, ownership, held } = this.#state
     const { position } = plan
+    const standsAt = found?.confirmedFlush
     const stages: (() => Promise<Source>)[] = []
     // Stored before the slot is made, it tells a later run that the slot is a leftover of this one.
     if (plan.kind === 'create') stages.push(async () => single({ events: [], position, atCommit: true }))
     const dropFirst = plan.kind === 'remake' && plan.dropSlot
-    if (plan.kind === 'remake') this.#state.held.addEarlier(heldBefore(isPosition(start) ? start : undefined))
+    if (dropFirst && !ownership.mayBeOurs(standsAt)) throw slotExchanged(slot)
+    // what this run has delivered is known exactly
+    if (plan.kind === 'remake' && progress.delivered === undefined) {
+      held.addEarlier(heldBefore(isPosition(start) ? start : undefined))
+    }
     stages.push(async () => {
-      if (dropFirst) await dropSlot(this.#connections.ordinary, slot, { deadlineMs: leftoverDeadlineMs, standsAt })
+      if (dropFirst) {
+        const pid = this.#formerProcesses?.replication
+        await dropSlot(this.#connections.ordinary, slot, { deadlineMs: leftoverDeadlineMs, pid, standsAt })
+        ownership.dropped()
+      }
       return snapshot === 'never' ? this.#skipCopy(position) : this.#copy(position)
     })
     if (snapshot !== 'only') {
       stages.push(async () => {
         // where the copy ended, or was left out
-        const base = this.#state.progress.delivered ?? position
+        const base = progress.delivered ?? position
         return this.#follow(base, parseLsn(base.lsn))
       })
     }
@@ -329,6 +368,7 @@ export class FeedTry implements Source {
     }).then((made) => {
       this.#consistentPoint = made.consistentPoint
       this.#state.ownership.made({ consistentPoint: made.consistentPoint, temporary })
+      this.#state.serves()
       return made
     })
     this.#creation = creation
@@ -341,6 +381,7 @@ export class FeedTry implements Source {
     // nobody else may drop a temporary one
     if (temporary) await replication.query(dropSlotCommand(slot))
     else await dropSlot(ordinary, slot, { deadlineMs: leftoverDeadlineMs, standsAt: this.#consistentPoint })
+    this.#state.ownership.dropped()
   }
 
   #follow(base: Position, from: Lsn): Source {
@@ -356,6 +397,15 @@ export class FeedTry implements Source {
     })
     return this.#following
   }
+}
+
+/** Why what a feed waits for is given up when it ends. */
+export function feedEnded(): WalwireError {
+  return new WalwireError('cancelled', {
+    what: 'the feed ended',
+    why: 'it was closed',
+    hint: 'begin another feed at the position that was stored last',
+  })
 }
 
 function slotExchanged(slot: string): WalwireError {

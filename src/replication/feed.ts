@@ -5,6 +5,7 @@ import type { Batch } from './batch.ts'
 import type { AnyTables } from './events.ts'
 import type { Logger } from './logger.ts'
 import type { Position } from './position.ts'
+import type { ReconnectOptions } from './reconnection.ts'
 
 /** What {@link follow} takes. */
 export interface FollowOptions {
@@ -26,6 +27,12 @@ export interface FollowOptions {
   readonly snapshot?: 'initial' | 'never' | 'only' | undefined
   /** The slot lives as long as the feed's connection. Default false; true for `snapshot: 'only'` without a slot. */
   readonly temporary?: boolean | undefined
+  /**
+   * What becomes of a feed whose connections are lost, or whose server is away. It goes on by itself behind the last event that
+   * was delivered, after pauses that grow; what was acknowledged meanwhile counts. False: it fails. Default: it goes on, and
+   * tries without end, once it has had its slot.
+   */
+  readonly reconnect?: ReconnectOptions | false | undefined
   /** Aborting it makes the pending pull, or else the next one, reject with its reason. {@link Feed.close} then tells when all is closed. */
   readonly signal?: AbortSignal | undefined
   /** Most events in a batch. Default 10,000. */

@@ -5,10 +5,11 @@ import { type Lsn, type LsnInput, parseLsn } from '../protocol/messages/lsn.ts'
 import type { FollowOptions } from './feed.ts'
 import { type Logger, silentLogger } from './logger.ts'
 import { type Position, parsePosition } from './position.ts'
+import { defaultReconnectPolicy, type ReconnectOptions, type ReconnectPolicy } from './reconnection.ts'
 import { isSlotName } from './slot/slot-name.ts'
 
 /** {@link FollowOptions} checked, with defaults in place. */
-export interface FollowSettings extends Omit<FollowOptions, 'publication' | 'stop' | 'start'> {
+export interface FollowSettings extends Omit<FollowOptions, 'publication' | 'stop' | 'start' | 'reconnect'> {
   /** In alphabetical order, each once. */
   readonly publications: readonly string[]
   readonly slot: string
@@ -16,6 +17,7 @@ export interface FollowSettings extends Omit<FollowOptions, 'publication' | 'sto
   readonly stop: Lsn | undefined
   readonly snapshot: 'initial' | 'never' | 'only'
   readonly temporary: boolean
+  readonly reconnect: ReconnectPolicy | false
   readonly maxBatchRows: number
   readonly maxBatchBytes: number
   readonly maxBufferedBytes: number
@@ -41,6 +43,7 @@ const knownOptions = {
   stop: true,
   snapshot: true,
   temporary: true,
+  reconnect: true,
   signal: true,
   maxBatchRows: true,
   maxBatchBytes: true,
@@ -97,6 +100,7 @@ export function checkFollowOptions(options: FollowOptions): FollowSettings {
     stop: options.stop === undefined ? undefined : checkLsn('stop', options.stop),
     snapshot,
     temporary,
+    reconnect: checkReconnect(options.reconnect),
     maxBatchRows: checkCount('maxBatchRows', options.maxBatchRows, 10_000),
     maxBatchBytes: checkCount('maxBatchBytes', options.maxBatchBytes, defaultMaxBatchBytes),
     maxBufferedBytes: checkCount('maxBufferedBytes', options.maxBufferedBytes, 8 * 1024 * 1024),
@@ -111,6 +115,40 @@ function checkStart(start: FollowOptions['start']): FollowSettings['start'] {
   if (start === undefined || start === 'slot') return start
   if (typeof start === 'bigint' || typeof start === 'string') return checkLsn('start', start)
   return parsePosition(start)
+}
+
+const knownReconnectOptions = {
+  maxAttempts: true,
+  minDelayMs: true,
+  maxDelayMs: true,
+  first: true,
+} satisfies Record<keyof ReconnectOptions, true>
+
+function checkReconnect(given: FollowOptions['reconnect']): ReconnectPolicy | false {
+  if (given === false) return false
+  const standard = defaultReconnectPolicy
+  if (given === undefined) return standard
+  if (typeof given !== 'object' || given === null) {
+    reject('reconnect', `it is ${JSON.stringify(given)}`, 'give false, or an object: { maxAttempts: 10 }')
+  }
+  const unknown = Object.keys(given).find((name) => !Object.hasOwn(knownReconnectOptions, name))
+  if (unknown !== undefined) {
+    reject(`reconnect.${unknown}`, 'there is no such option', `use ${Object.keys(knownReconnectOptions).join(', ')}`)
+  }
+  const { maxAttempts = standard.maxAttempts, first = standard.first } = given
+  const minDelayMs = checkCount('reconnect.minDelayMs', given.minDelayMs, standard.minDelayMs)
+  const maxDelayMs = checkCount('reconnect.maxDelayMs', given.maxDelayMs, Math.max(standard.maxDelayMs, minDelayMs))
+  if (maxDelayMs < minDelayMs) {
+    reject('reconnect.maxDelayMs', `it is ${maxDelayMs}, below minDelayMs, ${minDelayMs}`, 'swap or mend them')
+  }
+  if (typeof first !== 'boolean') reject('reconnect.first', `it is ${JSON.stringify(first)}`, 'give true or false')
+  return {
+    maxAttempts:
+      maxAttempts === Number.POSITIVE_INFINITY ? maxAttempts : checkCount('reconnect.maxAttempts', maxAttempts, 1),
+    minDelayMs,
+    maxDelayMs,
+    first,
+  }
 }
 
 function checkLsn(option: string, value: LsnInput): Lsn {

@@ -135,7 +135,7 @@ class FollowFeed implements Feed {
       // the last batch was taken: the loop ends once everything is closed
       void this.#end(false).then(() => pull.resolve({ done: true, value: undefined }))
     } else {
-      this.#run.handOver(batch)
+      this.#run.state.handOver(batch)
       pull.resolve({ done: false, value: batch })
     }
   }

@@ -12,3 +12,4 @@ export {
   parsePosition,
   type UnfinishedTable,
 } from './position.ts'
+export type { ReconnectOptions } from './reconnection.ts'

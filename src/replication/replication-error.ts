@@ -87,20 +87,23 @@ export function asReplicationError(error: unknown, slot: string, last?: Pgoutput
     ({ sqlstate, routines }) =>
       sqlstate === fields.code && (routines === undefined || routines.includes(fields.routine ?? '')),
   )
-  if (meaning === undefined) return error
   const lsn = associatedLsn(fields.where)
+  // of what nothing is known, the place is told all the same
+  if (meaning === undefined && lsn === undefined) return error
   const place =
     last === undefined
       ? ''
       : last.sure
         ? `, at a change of table ${last.table}`
         : `, after a change of table ${last.table}`
-  return new WalwireError(meaning.code, {
-    what: `slot ${slot} cannot be streamed from${meaning.ofChange === true ? place : ''}`,
+  const ofChange = meaning?.ofChange === true || meaning === undefined
+  return new WalwireError(meaning?.code ?? error.code, {
+    what: `slot ${slot} cannot be streamed from${ofChange ? place : ''}`,
     why: lsn === undefined ? error.why : `${error.why} (change at ${lsn})`,
-    hint: meaning.hint,
+    hint: meaning?.hint ?? error.hint,
+    retryable: meaning === undefined ? error.retryable : undefined,
     slot,
-    table: meaning.ofChange === true && last?.sure === true ? last.table : undefined,
+    table: ofChange && last?.sure === true ? last.table : undefined,
     lsn,
     sqlstate: error.sqlstate,
     cause: error,

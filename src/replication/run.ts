@@ -1,10 +1,12 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { within } from '../protocol/connection/within.ts'
 import { WalwireError } from '../protocol/messages/errors.ts'
 import type { Batch } from './batch.ts'
 import { FeedState } from './feed-state.ts'
-import { FeedTry } from './feed-try.ts'
+import { FeedTry, feedEnded } from './feed-try.ts'
 import type { FollowSettings } from './follow-options.ts'
 import type { Position } from './position.ts'
+import { Reconnection } from './reconnection.ts'
 import { asReplicationError, isConnectionLoss } from './replication-error.ts'
 import type { Copying } from './snapshot/copying.ts'
 import type { ReplicationStream } from './stream/replication-stream.ts'
@@ -13,19 +15,23 @@ import type { ReplicationStream } from './stream/replication-stream.ts'
 const lastAckMs = 600
 
 /**
- * One run of a feed from its first connection to its end: what is delivered and acknowledged, why it failed, and how it
- * ends. Between two pulls nothing happens but status updates.
+ * One run of a feed from its first connection to its end: one try after the other, for as long as what ends them may pass.
+ * Between two pulls nothing happens but status updates.
  */
 export class Run {
   readonly state = new FeedState()
   readonly #settings: FollowSettings
+  readonly #reconnection: Reconnection
   readonly #abort = new AbortController()
   #try: FeedTry | undefined
+  /** Why the last try ended. */
+  #why: string | undefined
   #acknowledgedAll: (() => void) | undefined
   #ending = false
 
   constructor(settings: FollowSettings) {
     this.#settings = settings
+    this.#reconnection = new Reconnection(settings.reconnect)
   }
 
   /** How far the copy has come; undefined while none runs. */
@@ -54,18 +60,15 @@ export class Run {
 
   /** The next batch, to be given to the caller by {@link handOver}; undefined when the feed is over. */
   async next(): Promise<Batch | undefined> {
-    try {
-      this.#try ??= await this.#begin()
-      return await this.#try?.next()
-    } catch (error) {
-      throw await this.#explain(error)
+    while (!this.#ending) {
+      try {
+        this.#try ??= await this.#begin()
+        return await this.#try?.next()
+      } catch (error) {
+        await this.#goOnAfter(await this.#explain(error))
+      }
     }
-  }
-
-  /** The caller gets this batch: it counts as delivered, and may be stored. */
-  handOver({ position }: Batch): void {
-    this.state.progress.deliver(position)
-    this.state.ownership.handedOver(position)
+    return undefined
   }
 
   async #begin(): Promise<FeedTry | undefined> {
@@ -82,6 +85,39 @@ export class Run {
     return asReplicationError(why, slot, this.#try?.lastTable)
   }
 
+  /** Waits until it is time for another try. @throws the error, when there is to be none */
+  async #goOnAfter(error: unknown): Promise<void> {
+    const { state } = this
+    const failed = this.#try
+    // a temporary slot went with the try, and another one would begin later
+    if (this.#ending || state.ownership.temporary) throw error
+    const { standing } = state.progress
+    const { begun, servedMs } = state
+    const streamed = failed?.stream !== undefined
+    const waitMs = this.#reconnection.afterFailure({ error, standing, begun, servedMs, streamed }, Math.random())
+    if (waitMs === undefined) throw error
+    this.#say(error, waitMs)
+    await failed?.giveUp()
+    this.#try = undefined
+    // the end cuts it short
+    await delay(waitMs, undefined, { signal: this.#abort.signal }).catch(() => {})
+  }
+
+  /** The same reason is not said as a warning over and over. */
+  #say(error: unknown, waitMs: number): void {
+    const { slot, logger } = this.#settings
+    const { failures } = this.#reconnection
+    const why = error instanceof Error ? error.message : String(error)
+    const log = why === this.#why ? logger.info : logger.warn
+    this.#why = why
+    const code = error instanceof WalwireError ? error.code : undefined
+    log.call(
+      logger,
+      { slot, code, try: failures, waitMs: Math.round(waitMs) },
+      `slot ${slot} is not followed: ${why}. Try ${failures} to go on begins in ${(waitMs / 1000).toFixed(1)} s`,
+    )
+  }
+
   /**
    * Ends the run: everything is closed when this resolves, within a second.
    *
@@ -96,17 +132,14 @@ export class Run {
       })
       await within(acknowledged, lastAckMs)
     }
-    this.#abort.abort(ended())
+    this.#abort.abort(feedEnded())
+    const left = this.state.ownership.toDrop
+    if (this.#try === undefined && left !== undefined) {
+      const { slot, logger } = this.#settings
+      logger.warn({ slot }, `slot ${slot} was made by this run, and no server is there to drop it: drop it by hand`)
+    }
     await this.#try?.end(begunMs)
   }
-}
-
-function ended(): WalwireError {
-  return new WalwireError('cancelled', {
-    what: 'the feed ended',
-    why: 'it was closed',
-    hint: 'begin another feed at the position that was stored last',
-  })
 }
 
 /** A new temporary slot would begin later: a gap that nobody sees. */

@@ -1,7 +1,16 @@
 import { resolve } from 'node:path'
 import { besides } from '../../delivery/file/file-destination.ts'
 import { formatLsn, parseLsn } from '../../protocol/messages/lsn.ts'
-import { oneOf, readSeconds, readUrl, type SortedArguments, sortArguments, usageError } from '../arguments.ts'
+import type { ReconnectOptions } from '../../replication/reconnection.ts'
+import {
+  oneOf,
+  readDuration,
+  readSeconds,
+  readUrl,
+  type SortedArguments,
+  sortArguments,
+  usageError,
+} from '../arguments.ts'
 import { type LogLevel, logLevels } from '../diagnostics.ts'
 import { quotedArgument } from '../quoted-argument.ts'
 import { followOptionKinds } from './follow-options.ts'
@@ -30,6 +39,7 @@ export interface FollowArguments {
   readonly createPublication: 'all' | readonly TableName[] | undefined
   readonly temporary: boolean
   readonly slotTimeoutMs: number | undefined
+  readonly reconnect: ReconnectOptions | false
 }
 
 /** How the command talks about itself: known before anything else is judged. */
@@ -77,9 +87,36 @@ export function readFollowArguments(given: SortedArguments): FollowArguments {
     createPublication: createPublication === undefined ? undefined : parseTableList(createPublication),
     temporary: given.has('temporary'),
     slotTimeoutMs: readSeconds('slot-timeout', given.value('slot-timeout')),
+    reconnect: readReconnect(given),
   }
   refuseContradictions(parsed, given)
   return parsed
+}
+
+function readReconnect(given: SortedArguments): ReconnectOptions | false {
+  const times = given.value('reconnect')
+  const minDelayMs = readDuration('reconnect-min', given.value('reconnect-min'))
+  const maxDelayMs = readDuration('reconnect-max', given.value('reconnect-max'))
+  const first = given.has('wait')
+  if (times !== undefined && !/^\d{1,9}$/.test(times)) {
+    throw usageError(
+      `--reconnect cannot be ${quotedArgument(times)}`,
+      'it is how often to try, a whole number',
+      'give --reconnect 10, for example, or leave it out to try without end',
+    )
+  }
+  if (Number(times) === 0) {
+    if (!first && minDelayMs === undefined && maxDelayMs === undefined) return false
+    throw usageError(
+      `--reconnect 0 contradicts --${first ? 'wait' : `reconnect-${minDelayMs === undefined ? 'max' : 'min'}`}`,
+      'with 0 nothing is tried again',
+      'leave out one of the two',
+    )
+  }
+  if (minDelayMs !== undefined && maxDelayMs !== undefined && maxDelayMs < minDelayMs) {
+    throw usageError('--reconnect-max is below --reconnect-min', 'no wait lies between the two', 'swap or mend them')
+  }
+  return { maxAttempts: times === undefined ? undefined : Number(times), minDelayMs, maxDelayMs, first }
 }
 
 function refuseContradictions(parsed: FollowArguments, given: SortedArguments): void {

@@ -11,6 +11,34 @@ export const followOptions = {
       example: 'postgres://user@host:5432/shop?sslmode=verify-full',
     },
   },
+  'When the server is away': {
+    wait: {
+      kind: 'flag',
+      text: 'wait for a server that is not there yet, too',
+      byDefault: 'the first connection is tried once',
+    },
+    reconnect: {
+      kind: 'value',
+      value: 'TIMES',
+      text: 'how often in a row to try to go on before giving up; 0: not at all',
+      byDefault: 'without end, once there was a slot',
+      example: '10',
+    },
+    'reconnect-min': {
+      kind: 'value',
+      value: 'TIME',
+      text: 'the shortest wait before such a try; the longest is as long, and doubles each time',
+      byDefault: '250ms',
+      example: '1s',
+    },
+    'reconnect-max': {
+      kind: 'value',
+      value: 'TIME',
+      text: 'what the longest wait doubles up to',
+      byDefault: '30s',
+      example: '5min',
+    },
+  },
   'What is followed': {
     publication: {
       kind: 'values',

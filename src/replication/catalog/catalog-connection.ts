@@ -59,6 +59,11 @@ export class CatalogConnection implements Queryable {
     return another.query(sql, limit)
   }
 
+  /** Of the server. */
+  get processId(): number {
+    return this.#connection.processId
+  }
+
   /** Cancels what is asked, see {@link Connection.cancel}. */
   cancel(signal: AbortSignal): Promise<void> {
     return this.#connection.cancel(signal)

@@ -30,15 +30,18 @@ export class KnownTypes {
   readonly #said: Set<string>
   readonly #growth = new Growth()
 
-  /** @param said what the feed has logged already */
-  constructor(settings: FollowSettings, source: TypeSource, said: Set<string>) {
+  /**
+   * @param said what the feed has logged already
+   * @param former of the connections before
+   */
+  constructor(settings: FollowSettings, source: TypeSource, said: Set<string>, former?: PgoutputDecoder) {
     this.#settings = settings
     this.#source = source
     this.#said = said
     this.registry = this.#newRegistry()
     this.watch = new TypeWatch(this.registry, source.ordinary, settings.logger)
     this.binaryFormat = this.#newBinaryFormat()
-    this.decoder = new PgoutputDecoder({ protoVersion: 1, types: this.registry })
+    this.decoder = new PgoutputDecoder({ protoVersion: 1, types: this.registry, ...(former && { former }) })
   }
 
   /** Types were altered before any was streamed: they are asked for again when they are needed. */

@@ -22,6 +22,16 @@ export class SlotOwnership {
     this.#made = slot
   }
 
+  /** This run dropped it again. */
+  dropped(): void {
+    this.#made = undefined
+  }
+
+  /** Whether a slot that stands there can be the one that this run made, as far as it knows of one. */
+  mayBeOurs(confirmedFlush: Lsn | undefined): boolean {
+    return this.#made === undefined || this.#made.consistentPoint === confirmedFlush
+  }
+
   /** The caller has stored a position. Of phase `new` it names no slot: the next run makes one. */
   acknowledged({ phase }: Pick<Position, 'phase'>): void {
     if (phase !== 'new') this.#claimed = true

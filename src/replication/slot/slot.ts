@@ -132,6 +132,19 @@ async function checkGone(ordinary: Queryable, name: string): Promise<void> {
   })
 }
 
+/** Ends the walsender of our own that has a slot in use though its client is gone, as the server has not noticed. */
+export async function freeSlot(
+  ordinary: Queryable,
+  name: string,
+  { pid, deadlineMs }: { readonly pid: number; readonly deadlineMs: number },
+): Promise<void> {
+  const deadline = performance.now() + deadlineMs
+  while ((await readSlot(ordinary, name))?.activePid === pid && performance.now() < deadline) {
+    await terminateBackend(ordinary, pid)
+    await new Promise((resolve) => setTimeout(resolve, dropRetryMs))
+  }
+}
+
 async function terminateBackend(ordinary: Queryable, pid: number): Promise<void> {
   await ordinary.query(`SELECT pg_catalog.pg_terminate_backend(${pid})`)
 }

@@ -118,7 +118,7 @@ export class Copying implements Source {
         ordinary,
         snapshotName,
         at,
-        left: await this.#takeLeft(holder, tables, at),
+        left: await this.#whatLeft(holder, tables, at),
         tables: tables.map((table) => this.#remember(table)),
         types: types.registry,
         typeWatch: types.watch,
@@ -138,12 +138,12 @@ export class Copying implements Source {
   }
 
   /** What the consumer has under names that this attempt does not have. A table that took another name is a new one to it. */
-  async #takeLeft(holder: Connection, tables: readonly PublishedTable[], at: Lsn): Promise<readonly TableLeftEvent[]> {
+  async #whatLeft(holder: Connection, tables: readonly PublishedTable[], at: Lsn): Promise<readonly TableLeftEvent[]> {
     const { state } = this.#parts
     const names = new Map(tables.map(({ oid, relation }) => [oid, relation.table]))
     for (const { oid, table } of state.held.relations) if (names.get(oid) !== table) state.announced.forget(oid)
     const left: TableLeftEvent[] = []
-    for (const relation of state.held.takeLeaving(new Set(names.values()))) {
+    for (const relation of state.held.leaving(new Set(names.values()))) {
       const reason = await whyLeft(holder, relation, new Set(names.keys()))
       left.push({ kind: 'table-left', table: relation.table, relation, lsn: at, reason })
     }

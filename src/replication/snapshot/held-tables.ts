@@ -1,5 +1,6 @@
 import type { Relation } from '../../decoder/relation.ts'
 import { CopiedTables, readCopiedTables } from '../copied-tables.ts'
+import type { Event } from '../events.ts'
 import type { Position } from '../position.ts'
 
 /**
@@ -11,6 +12,8 @@ export class HeldTables {
   readonly #relations = new Map<string, Relation>()
   /** Names that the consumer was told to forget. */
   readonly #left = new Set<string>()
+  /** Names that it is about to be told to forget. */
+  #leaving: ReadonlySet<string> = new Set()
   /** An earlier run may have delivered anything. */
   #anything = false
 
@@ -30,20 +33,32 @@ export class HeldTables {
     this.#relations.set(relation.table, relation)
   }
 
-  /** What is held under names that are not among those of a new snapshot: the consumer is told of it now, and once. */
-  takeLeaving(names: ReadonlySet<string>): readonly Relation[] {
+  /**
+   * What is held under names that are not among those of a new snapshot: the consumer is going to be told of it by an event
+   * for each, and once ({@link told}).
+   */
+  leaving(names: ReadonlySet<string>): readonly Relation[] {
     const leaving = [...this.#relations.values()].filter(({ table }) => !names.has(table))
-    for (const { table } of leaving) {
-      this.#relations.delete(table)
-      this.#left.add(table)
-    }
+    this.#leaving = new Set(leaving.map(({ table }) => table))
     return leaving
   }
 
-  /** As a position keeps it, so that another run knows: see copied-tables.ts. */
+  /** These were delivered. */
+  told(events: readonly Event[]): void {
+    if (this.#leaving.size === 0) return
+    for (const event of events) {
+      if (event.kind !== 'table-left') continue
+      this.#relations.delete(event.table)
+      this.#left.add(event.table)
+    }
+    this.#leaving = new Set()
+  }
+
+  /** As a position keeps it, so that another run knows, without what is leaving: see copied-tables.ts. */
   get text(): string {
     const tables = new CopiedTables()
-    for (const { oid, schema, name } of this.#relations.values()) {
+    for (const { oid, schema, name, table } of this.#relations.values()) {
+      if (this.#leaving.has(table)) continue
       tables.add({ schema, name, members: [{ table: oid, membership: 0 }], at: undefined })
     }
     return tables.text

@@ -1,27 +1,52 @@
 import { type Relation, sameRelation } from '../../decoder/relation.ts'
-import type { RelationChange } from '../events.ts'
+import type { Event, RelationChange } from '../events.ts'
 import { describeChange } from './relation-change.ts'
 
-/** The schema of each table as the consumer was last told in a run. */
+/** The schema of each table as the consumer was last told in a run, or is about to be. */
 export class AnnouncedRelations {
   readonly #relations = new Map<number, Relation>()
+  /** What the consumer knows of tables about which it is going to be told. */
+  readonly #known = new Map<number, Relation | undefined>()
 
   get size(): number {
     return this.#relations.size
   }
 
   /**
-   * Takes note that the consumer is told of a relation now.
+   * Takes note that the consumer is told of a relation, by an event that is about to be delivered.
    *
    * @returns null at the table's first use, the difference when there is one, undefined when there is nothing to tell
    */
   announce(relation: Relation): RelationChange | null | undefined {
-    const before = this.#relations.get(relation.oid)
+    const { oid } = relation
+    const before = this.#relations.get(oid)
     if (before === relation) return undefined
-    this.#relations.set(relation.oid, relation)
-    if (before === undefined) return null
+    this.#relations.set(oid, relation)
     // on another connection the same schema is another object
-    return sameRelation(before, relation) ? undefined : describeChange(before, relation)
+    if (before !== undefined && sameRelation(before, relation)) return undefined
+    if (!this.#known.has(oid)) this.#known.set(oid, before)
+    return before === undefined ? null : describeChange(before, relation)
+  }
+
+  /** These were delivered. */
+  told(events: readonly Event[]): void {
+    if (this.#known.size === 0) return
+    for (const event of events) {
+      if (event.kind !== 'relation') continue
+      const { oid } = event.relation
+      // it may be announced once more, in a batch to come
+      if (this.#relations.get(oid) === event.relation) this.#known.delete(oid)
+      else this.#known.set(oid, event.relation)
+    }
+  }
+
+  /** What was not delivered will never be: it is to be announced again. */
+  takeBack(): void {
+    for (const [oid, known] of this.#known) {
+      if (known === undefined) this.#relations.delete(oid)
+      else this.#relations.set(oid, known)
+    }
+    this.#known.clear()
   }
 
   /** OIDs of the tables that it was told of. */
@@ -32,5 +57,6 @@ export class AnnouncedRelations {
   /** The consumer was told that it has nothing of this table, or the table was dropped: its next use is the first again. */
   forget(oid: number): void {
     this.#relations.delete(oid)
+    this.#known.delete(oid)
   }
 }

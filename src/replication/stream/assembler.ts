@@ -41,6 +41,8 @@ export class Assembler implements PgoutputSink {
   #seq = 0
   /** Changes of the open transaction that are below this were delivered in an earlier run. */
   #deliveredBefore = 0
+  /** What the consumer has had of a transaction in the middle of which it stands, over other connections. */
+  readonly #standing: OpenTransaction | undefined
   /** Whether `begin` was emitted for the open transaction, in this run or an earlier one. */
   #begun = false
 
@@ -65,9 +67,17 @@ export class Assembler implements PgoutputSink {
   /**
    * @param base the position that the stream continues from
    * @param announced shared with the snapshot before, so that a table is announced once in a run
+   * @param standing the transaction in the middle of which the feed stands, where this run has delivered its beginning
    */
-  constructor(base: Position, limits: BatchLimits, stop: Lsn | undefined, announced: AnnouncedRelations) {
+  constructor(
+    base: Position,
+    limits: BatchLimits,
+    stop: Lsn | undefined,
+    announced: AnnouncedRelations,
+    standing?: Transaction,
+  ) {
     this.#base = base
+    this.#standing = standing
     this.#limits = limits
     this.#stop = stop
     this.#announced = announced
@@ -189,7 +199,8 @@ export class Assembler implements PgoutputSink {
     this.#deliveredBefore = deliveredBefore
     this.#begun = deliveredBefore > 0
     this.commitTime = message.commitTime
-    this.#tx = {
+    // whoever has had a part of it knows it by its object
+    this.#tx = (deliveredBefore > 0 ? this.#standing : undefined) ?? {
       xid: message.xid,
       commitLsn: message.finalLsn,
       endLsn: undefined,

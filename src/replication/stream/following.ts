@@ -112,11 +112,13 @@ export class Following implements Source {
     )
     checkSlotUnmoved(from, before, await readSlot(ordinary, slot))
     logger.info({ slot, lsn: formatLsn(from) }, 'following')
+    state.serves()
     const newTables = new NewTables(base, state.said, logger)
     const dropped = new DroppedTables(new TablesOfFeed(state.announced, newTables, types), (oids) =>
       readDropped(ordinary, oids),
     )
-    const assembler = new Assembler(base, { maxBatchRows, maxBatchBytes }, stop, state.announced)
+    const limits = { maxBatchRows, maxBatchBytes }
+    const assembler = new Assembler(base, limits, stop, state.announced, state.transaction)
     const stream = new ReplicationStream({
       connection: replication,
       decoder: types.decoder,

@@ -1,44 +1,15 @@
-import postgres from 'postgres'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Event, parseLsn, type WalwireError } from '../../../src/index.ts'
 import { bootServer, outerVersions, type StopMode, type TestServer, waitUntil } from '../../server/index.ts'
 import type { FeedReader } from './helpers/feed-reader.ts'
 import { Source } from './helpers/source.ts'
+import { steadyWriter } from './helpers/steady-writer.ts'
 import { wiretap } from './helpers/wiretap.ts'
 
 const oneTable = 'CREATE TABLE t (id int PRIMARY KEY, v text)'
 
 function insertedIds(events: readonly Event[]): number[] {
   return events.flatMap((event) => (event.kind === 'insert' ? [Number(event.new.id)] : []))
-}
-
-/** Writes rows with rising IDs, over again where the server was away, until it is told to stop; answers the last ID. */
-function writeSteadily(url: string): { stop(): Promise<number> } {
-  let writing = true
-  const work = async () => {
-    let id = 0
-    while (writing) {
-      const sql = postgres(url, { max: 1, fetch_types: false, onnotice: () => {}, connect_timeout: 2 })
-      try {
-        for (; writing; id++) {
-          // a commit whose answer was lost may have happened all the same
-          await sql.unsafe(`INSERT INTO t VALUES (${id}, 'row ${id}') ON CONFLICT DO NOTHING`)
-        }
-      } catch {
-        // the server is away
-      } finally {
-        await sql.end({ timeout: 0 })
-      }
-    }
-    return id - 1
-  }
-  const written = work()
-  return {
-    stop() {
-      writing = false
-      return written
-    },
-  }
 }
 
 /** Pulls a feed until it fails, and answers why. */
@@ -65,7 +36,7 @@ describe.each(outerVersions())('a server that goes away and comes back, on Postg
     async (_what, mode) => {
       await using source = await Source.make(server, oneTable)
       let reader = await source.followChanges({ maxBatchRows: 20 })
-      const writer = writeSteadily(source.url)
+      const writer = steadyWriter(source.url)
       const seen: number[] = []
       for (let restarts = 0; restarts < 3; restarts++) {
         await reader.until('rows', ({ events }) => insertedIds(events).length > 50)

@@ -29,7 +29,14 @@ const secondTransaction: FakeTransaction = {
 
 function followFake(server: FakeServer, options: Partial<FollowOptions> = {}): Feed {
   const { slot, publication } = fakeFacts
-  return follow({ connection: server.connection, publication, slot, start: formatLsn(startLsn), ...options })
+  return follow({
+    connection: server.connection,
+    publication,
+    slot,
+    start: formatLsn(startLsn),
+    reconnect: false,
+    ...options,
+  })
 }
 
 /** A feed that has delivered one batch, which is in the consumer's hand. */
@@ -392,7 +399,7 @@ describe('a feed that is closed', () => {
       const server = new FakeServer({ confirmedFlush: undefined })
       const { slot, publication } = fakeFacts
       let closing: Promise<void> | undefined
-      const feed = follow({ connection: server.connection, publication, slot, snapshot: 'never' })
+      const feed = follow({ connection: server.connection, publication, slot, snapshot: 'never', reconnect: false })
       server.hold = (command) => {
         if (command.startsWith('CREATE_REPLICATION_SLOT')) void later(ticks).then(() => (closing = feed.close()))
         return undefined

@@ -33,7 +33,14 @@ async function followFake(
 }> {
   const server = new FakeServer(facts)
   const { slot, publication } = fakeFacts
-  const feed = follow({ connection: server.connection, publication, slot, start: formatLsn(startLsn), ...options })
+  const feed = follow({
+    connection: server.connection,
+    publication,
+    slot,
+    start: formatLsn(startLsn),
+    reconnect: false,
+    ...options,
+  })
   const batches = feed[Symbol.asyncIterator]()
   const first = batches.next()
   // whoever cares for its failure asks for it later

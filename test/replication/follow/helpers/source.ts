@@ -65,12 +65,15 @@ export class Source implements AsyncDisposable {
     return session
   }
 
-  /** Begins a feed over the database: nothing happens until it is pulled. */
+  /**
+   * Begins a feed over the database: nothing happens until it is pulled. What ends its first try is what most tests look at,
+   * so it goes on by itself only where `reconnect` says so.
+   */
   follow(options: Partial<FollowOptions> & ReaderOptions = {}): FeedReader {
     const { ack, ...given } = options
     const leave = new AbortController()
     const { url: connection, publication, slot } = this
-    const feed = follow({ connection, publication, slot, signal: leave.signal, ...given })
+    const feed = follow({ connection, publication, slot, signal: leave.signal, reconnect: false, ...given })
     const reader = new FeedReader(feed, { ack, leave })
     this.#readers.push(reader)
     return reader
