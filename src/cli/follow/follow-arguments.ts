@@ -5,6 +5,7 @@ import type { ReconnectOptions } from '../../replication/reconnection.ts'
 import {
   oneOf,
   readDuration,
+  readNumber,
   readSeconds,
   readUrl,
   type SortedArguments,
@@ -95,17 +96,12 @@ export function readFollowArguments(given: SortedArguments): FollowArguments {
 
 function readReconnect(given: SortedArguments): ReconnectOptions | false {
   const times = given.value('reconnect')
+  const maxAttempts =
+    times === undefined ? undefined : readNumber('reconnect', times, { standard: 10, least: 0, most: 1e9, whole: true })
   const minDelayMs = readDuration('reconnect-min', given.value('reconnect-min'))
   const maxDelayMs = readDuration('reconnect-max', given.value('reconnect-max'))
   const first = given.has('wait')
-  if (times !== undefined && !/^\d{1,9}$/.test(times)) {
-    throw usageError(
-      `--reconnect cannot be ${quotedArgument(times)}`,
-      'it is how often to try, a whole number',
-      'give --reconnect 10, for example, or leave it out to try without end',
-    )
-  }
-  if (Number(times) === 0) {
+  if (maxAttempts === 0) {
     if (!first && minDelayMs === undefined && maxDelayMs === undefined) return false
     throw usageError(
       `--reconnect 0 contradicts --${first ? 'wait' : `reconnect-${minDelayMs === undefined ? 'max' : 'min'}`}`,
@@ -116,7 +112,7 @@ function readReconnect(given: SortedArguments): ReconnectOptions | false {
   if (minDelayMs !== undefined && maxDelayMs !== undefined && maxDelayMs < minDelayMs) {
     throw usageError('--reconnect-max is below --reconnect-min', 'no wait lies between the two', 'swap or mend them')
   }
-  return { maxAttempts: times === undefined ? undefined : Number(times), minDelayMs, maxDelayMs, first }
+  return { maxAttempts, minDelayMs, maxDelayMs, first }
 }
 
 function refuseContradictions(parsed: FollowArguments, given: SortedArguments): void {

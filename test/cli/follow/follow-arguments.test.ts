@@ -43,6 +43,7 @@ describe('what is understood', () => {
       createPublication: undefined,
       temporary: false,
       slotTimeoutMs: undefined,
+      reconnect: { maxAttempts: undefined, minDelayMs: undefined, maxDelayMs: undefined, first: false },
     })
   })
 
@@ -69,6 +70,12 @@ describe('what is understood', () => {
     ['text values', [...enough, '--values', 'text', '--format', 'jsonl'], { values: 'text' }],
     ['a temporary slot without a name', ['--publication', 'shop', '--temporary'], { temporary: true, slot: undefined }],
     ['only a snapshot, without a slot', ['--publication', 'shop', '--snapshot', 'only'], { snapshot: 'only' }],
+    [
+      'how it goes on after a loss',
+      [...enough, '--wait', '--reconnect', '3', '--reconnect-min', '1s', '--reconnect-max', '2min'],
+      { reconnect: { first: true, maxAttempts: 3, minDelayMs: 1000, maxDelayMs: 120_000 } },
+    ],
+    ['that it does not go on', [...enough, '--reconnect', '0'], { reconnect: false }],
     ['seconds', [...enough, '--slot-timeout', '1.5'], { slotTimeoutMs: 1500 }],
     [
       'a publication to be made',
@@ -107,6 +114,11 @@ describe('what is refused, each with its own words and a way out', () => {
     [['--publicaton', 'shop'], 'unknown option --publicaton', 'did you mean --publication?'],
     [['--binary', '--values', 'text', ...enough], '--binary contradicts --values text'],
     [['-x', ...enough], 'unknown option -x'],
+    [['--reconnect', '-1', ...enough], '--reconnect needs a value'],
+    [['--reconnect', 'never', ...enough], '--reconnect cannot be "never"'],
+    [['--reconnect', '0', '--wait', ...enough], '--reconnect 0 contradicts --wait'],
+    [['--reconnect', '0', '--reconnect-max', '9s', ...enough], '--reconnect 0 contradicts --reconnect-max'],
+    [['--reconnect-min', '2s', '--reconnect-max', '1s', ...enough], '--reconnect-max is below --reconnect-min'],
     [[...enough, '--start'], '--start needs a value'],
     [['--publication', 'shop', '--slot', '--temporary'], '--slot needs a value', '--slot=VALUE'],
     [['--publication', 'shop', '--slot', ''], '--slot needs a value', 'shell variable'],
