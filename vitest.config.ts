@@ -12,6 +12,8 @@ export default defineConfig({
     // Processes and not threads: tests watch their own process' memory, signals and exit.
     pool: 'forks',
     maxWorkers: 2,
+    // of tests that wait together, within one file
+    maxConcurrency: 10,
     testTimeout: 30_000,
     // The first boot of a version copies its binaries and runs initdb.
     hookTimeout: 120_000,

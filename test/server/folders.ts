@@ -1,4 +1,4 @@
-import { lstat, mkdir, statfs } from 'node:fs/promises'
+import { lstat, mkdir, readdir, rm, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { enterableTmpdir, othersMayEnter } from '../../src/cli/embedded/temporary-folder.ts'
 
@@ -7,7 +7,31 @@ export async function cacheFolder(): Promise<string> {
   return await ownFolder(await enterableTmpdir())
 }
 
+const memory = '/dev/shm'
 const enoughMemory = 8 * 2 ** 30
+
+/** A watchdog is through with its folder long before. */
+const leftForMs = 60_000
+
+/**
+ * Removes what watchdogs did not come to remove, since they were ended with all else: it would take the memory of the runs to
+ * come.
+ */
+export async function removeLeftovers(): Promise<void> {
+  for (const parent of [memory, await enterableTmpdir()]) {
+    const folder = join(parent, folderName())
+    for (const name of await readdir(folder).catch(() => [])) {
+      const path = join(folder, name)
+      const found = name.endsWith('.gone') ? await lstat(path).catch(() => undefined) : undefined
+      if (found !== undefined && Date.now() - found.ctimeMs > leftForMs)
+        await rm(path, { recursive: true, force: true })
+    }
+  }
+}
+
+function folderName(): string {
+  return `walwire-test-${process.getuid?.() ?? 0}`
+}
 
 /**
  * The folder for the data of running servers: in memory where there is plenty and nobody chose a place by TMPDIR.
@@ -15,7 +39,6 @@ const enoughMemory = 8 * 2 ** 30
  * reuse the number of a file that was just deleted, and looks at each of them for every new file.
  */
 export async function runFolder(): Promise<string> {
-  const memory = '/dev/shm'
   if (process.platform === 'linux' && process.env.TMPDIR === undefined && (await othersMayEnter(memory))) {
     const { bavail, bsize } = await statfs(memory)
     if (Math.min(bavail * bsize, process.availableMemory()) > enoughMemory) return await ownFolder(memory)
@@ -25,7 +48,7 @@ export async function runFolder(): Promise<string> {
 
 async function ownFolder(parent: string): Promise<string> {
   const uid = process.getuid?.() ?? 0
-  const folder = join(parent, `walwire-test-${uid}`)
+  const folder = join(parent, folderName())
   await mkdir(folder, { recursive: true, mode: 0o755 })
   // Anybody can make a folder of that name before us, and would then choose the binaries that we run.
   const found = await lstat(folder)

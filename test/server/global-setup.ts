@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { TestProject } from 'vitest/node'
 import { bootServer } from './boot.ts'
+import { removeLeftovers } from './folders.ts'
 import { givenServer } from './given.ts'
 import { provider } from './provider.ts'
 import type { ServerAddress, TestServer } from './server.ts'
@@ -12,6 +13,7 @@ import type { BrokerAnswer } from './shared.ts'
  * Workers ask over HTTP, and a run that never asks boots nothing.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  await removeLeftovers()
   const booted = new Map<number, Promise<TestServer>>()
   const chosen = provider()
   const given = chosen.kind === 'given' ? await givenServer(chosen.uri) : undefined

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest'
-import { type SharedServer, sharedServer, testVersions } from '../../server/index.ts'
+import { outerVersions, type SharedServer, sharedServer } from '../../server/index.ts'
 import { Source } from './helpers/source.ts'
 
 interface Case {
@@ -92,7 +92,7 @@ const same: readonly Case[] = [
   },
 ]
 
-describe.each(testVersions())('a value of a composite type, on PostgreSQL %i', (version) => {
+describe.each(outerVersions())('a value of a composite type, on PostgreSQL %i', (version) => {
   let server: SharedServer
   beforeAll(async () => {
     server = await sharedServer(version)

@@ -56,7 +56,7 @@ describe.each(testVersions().filter((version) => version >= 16))(
       await second.start()
       const database = new URL(source.url).pathname.slice(1)
       const written = (server: TestServer, ...statements: string[]) => execute(server.uri(database), ...statements)
-      const options = { connection: second.uri(database), publication: 'pub', slot: 'feed' } as const
+      const options = { connection: second.uri(database), publication: 'pub', slot: 'feed', reconnect: false } as const
 
       const leave = new AbortController()
       await using feed = new FeedReader(follow({ ...options, snapshot: 'never', signal: leave.signal }), { leave })

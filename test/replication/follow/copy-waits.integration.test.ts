@@ -1,13 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { Event } from '../../../src/index.ts'
-import {
-  bootServer,
-  outerVersions,
-  type SharedServer,
-  sharedServer,
-  testVersions,
-  waitUntil,
-} from '../../server/index.ts'
+import { bootServer, outerVersions, type SharedServer, sharedServer, waitUntil } from '../../server/index.ts'
 import { beforeConnection, firstCopy } from './helpers/between.ts'
 import { idleCutter } from './helpers/idle-cutter.ts'
 import { recordingLogger } from './helpers/recording-logger.ts'
@@ -18,7 +11,7 @@ function rowsOf(events: readonly Event[], table: string): number {
   return events.filter((event) => event.kind === 'snapshot' && event.table === table).length
 }
 
-describe.each(testVersions())('a copy that takes long, on PostgreSQL %i,', (version) => {
+describe.each(outerVersions())('a copy that takes long, on PostgreSQL %i,', (version) => {
   let server: SharedServer
   beforeAll(async () => {
     server = await sharedServer(version)
@@ -108,7 +101,7 @@ describe.each(testVersions())('a copy that takes long, on PostgreSQL %i,', (vers
   })
 })
 
-describe.each(testVersions())('reading publications, on PostgreSQL %i,', (version) => {
+describe.each(outerVersions())('reading publications, on PostgreSQL %i,', (version) => {
   let server: SharedServer
   beforeAll(async () => {
     server = await sharedServer(version)

@@ -197,6 +197,7 @@ describe.each(outerVersions())('the end of a feed, on PostgreSQL %i', (version) 
       publication: source.publication,
       slot: name,
       signal: abort.signal,
+      reconnect: false,
       ...options,
     })
     return { feed, abort, name, second: new Second() }

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest'
-import { type SharedServer, sharedServer, testVersions } from '../../server/index.ts'
+import { outerVersions, type SharedServer, sharedServer } from '../../server/index.ts'
 import { Source } from './helpers/source.ts'
 
 const tables = 'CREATE TABLE t (id int PRIMARY KEY, v text); CREATE TABLE other (id int PRIMARY KEY)'
@@ -74,7 +74,7 @@ const rolledBack: readonly (readonly [string, readonly string[]])[] = [
   ],
 ]
 
-describe.each(testVersions())('a large transaction that is rolled back, on PostgreSQL %i', (version) => {
+describe.each(outerVersions())('a large transaction that is rolled back, on PostgreSQL %i', (version) => {
   let server: SharedServer
   beforeAll(async () => {
     server = await sharedServer(version)

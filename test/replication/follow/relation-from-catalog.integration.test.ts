@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest'
-import { type SharedServer, sharedServer, testVersions } from '../../server/index.ts'
+import { outerVersions, type SharedServer, sharedServer } from '../../server/index.ts'
 import { Source } from './helpers/source.ts'
 
 /**
@@ -52,7 +52,7 @@ const tables: Readonly<Record<string, readonly string[]>> = {
   ],
 }
 
-describe.each(testVersions())('a table is announced once, on PostgreSQL %i', (version) => {
+describe.each(outerVersions())('a table is announced once, on PostgreSQL %i', (version) => {
   let server: SharedServer
   beforeAll(async () => {
     server = await sharedServer(version)

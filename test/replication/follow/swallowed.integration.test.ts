@@ -11,7 +11,7 @@ import { type Wiretap, wiretap } from './helpers/wiretap.ts'
 const setup = `CREATE TABLE t (id int PRIMARY KEY, v text);
   INSERT INTO t SELECT i, repeat('x', 1000) FROM generate_series(1, 30000) i`
 
-/** Well above what anything may take: a dead connection is given up after a few times the server's limit. */
+/** What waits is waited for together. Well above what anything may take: a dead connection is given up after a few times the server's limit. */
 const patienceMs = 60_000
 
 /** Whether the feed delivers what is written after its copy, or why it does not. */
@@ -49,7 +49,7 @@ describe.each(outerVersions())('something in between that swallows what is sent,
 
   const moments = ['the slot is made', 'the copy is over', 'the stream begins'] as const
   const connections = ['all', 'ordinary', 'replication'] as const
-  test.each(moments.flatMap((moment) => connections.map((which) => [moment, which] as const)))(
+  test.concurrent.each(moments.flatMap((moment) => connections.map((which) => [moment, which] as const)))(
     'before %s, of the connections that are there: %s, does not keep a feed waiting for ever',
     { timeout: 90_000 },
     async (moment, which) => {
@@ -65,7 +65,7 @@ describe.each(outerVersions())('something in between that swallows what is sent,
     },
   )
 
-  test.each([
+  test.concurrent.each([
     ['IDENTIFY_SYSTEM', 'this one'],
     ['pg_postmaster_start_time', 'this one'],
     ['pg_replication_slots', 'all'],
@@ -91,7 +91,7 @@ describe.each(outerVersions())('something in between that swallows what is sent,
     await reader.abandon()
   })
 
-  test('is found out by a role, too, that acts as another one', { timeout: 90_000 }, async () => {
+  test.concurrent('is found out by a role, too, that acts as another one', { timeout: 90_000 }, async () => {
     await using source = await Source.make(
       server,
       'CREATE TABLE t (id int PRIMARY KEY); CREATE ROLE acted REPLICATION; GRANT SELECT ON t TO acted',
@@ -102,7 +102,7 @@ describe.each(outerVersions())('something in between that swallows what is sent,
     expect(await outcome(source, source.follow({ connection }))).toMatchObject({ code: 'connection_lost' })
   })
 
-  test('while a connection is opened, is said within seconds', async () => {
+  test.concurrent('while a connection is opened, is said within seconds', async () => {
     await using source = await Source.make(server, setup)
     await using tap = await wiretap(source.url)
     tap.swallow('all, and all that come')

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { Event } from '../../../src/index.ts'
-import { type SharedServer, sharedServer, testVersions, waitUntil } from '../../server/index.ts'
+import { outerVersions, type SharedServer, sharedServer, waitUntil } from '../../server/index.ts'
 import { beforeCommand, beforeConnection, firstCopy, secondCopy } from './helpers/between.ts'
 import { recordingLogger } from './helpers/recording-logger.ts'
 import { Replica } from './helpers/replica.ts'
@@ -16,7 +16,7 @@ function copiedRows(events: readonly Event[], table: string): number {
 
 const hundredRows = `CREATE TABLE t (id int PRIMARY KEY, n int); INSERT INTO t SELECT i, i FROM generate_series(1, 100) i;`
 
-describe.each(testVersions())('a table that is changed between the slot and its copy, on PostgreSQL %i', (version) => {
+describe.each(outerVersions())('a table that is changed between the slot and its copy, on PostgreSQL %i', (version) => {
   let server: SharedServer
   beforeAll(async () => {
     server = await sharedServer(version)
