@@ -10,6 +10,7 @@ import { checkSameServer, readServerProcess } from './catalog/same-server.ts'
 import { asReplicationRefusal, checkServer, readServerFacts, type ServerFacts } from './catalog/server-facts.ts'
 import type { FollowSettings } from './follow-options.ts'
 import { Opener } from './opener.ts'
+import type { Waits } from './waits.ts'
 
 const cancelMs = 500
 /** How long to look for the reason of a loss. */
@@ -80,10 +81,10 @@ export class Connections {
   }
 
   /** @throws {WalwireError} what the connections throw, and {@link checkServer} */
-  static async open(settings: FollowSettings, signal: AbortSignal): Promise<Connections> {
+  static async open(settings: FollowSettings, waits: Waits, signal: AbortSignal): Promise<Connections> {
     const resolved = await resolveConnection(settings.connection)
     for (const warning of resolved.warnings) settings.logger.warn({}, warning)
-    const opener = new Opener(resolved, settings)
+    const opener = new Opener(resolved, settings, waits)
     const opened: Connection[] = []
     const destroyAll = () => {
       for (const connection of opened) connection.destroy()

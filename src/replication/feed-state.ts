@@ -1,11 +1,14 @@
 import type { PgoutputDecoder } from '../decoder/pgoutput.ts'
+import { WalwireError } from '../protocol/messages/errors.ts'
 import type { Batch } from './batch.ts'
 import type { ServingProcesses } from './connections.ts'
 import type { Transaction } from './events.ts'
+import type { FeedError } from './feed.ts'
 import { Progress } from './progress.ts'
 import { SlotOwnership } from './slot/slot-ownership.ts'
 import { HeldTables } from './snapshot/held-tables.ts'
 import { AnnouncedRelations } from './stream/announced-relations.ts'
+import { Waits } from './waits.ts'
 
 /**
  * What a feed knows of itself, whichever connections it runs over: all that must outlive them for the consumer to see
@@ -20,6 +23,9 @@ export class FeedState {
   readonly held = new HeldTables()
   /** What was logged and is not to be logged again. */
   readonly said = new Set<string>()
+  /** What it waits for at the moment. */
+  readonly waits = new Waits()
+  #lastError: FeedError | undefined
   /** Who drops the slot. */
   readonly ownership = new SlotOwnership()
   /** The connections of the last try, which the server may not know to be gone. */
@@ -33,6 +39,11 @@ export class FeedState {
   #servedSinceMs: number | undefined
   #begun = false
 
+  /** What it failed with last, whether or not it went on. */
+  get lastError(): FeedError | undefined {
+    return this.#lastError
+  }
+
   get reconnects(): number {
     return this.#reconnects
   }
@@ -45,6 +56,12 @@ export class FeedState {
   /** For how long it has it; 0 while it has not. In ms. */
   get servedMs(): number {
     return this.#servedSinceMs === undefined ? 0 : performance.now() - this.#servedSinceMs
+  }
+
+  /** A try came to its end. */
+  failed(error: unknown): void {
+    const code = error instanceof WalwireError ? error.code : undefined
+    this.#lastError = { code, message: error instanceof Error ? error.message : String(error), at: new Date() }
   }
 
   /** The slot is made, or streams. */

@@ -30,6 +30,7 @@ import { inTurn, type Source, single } from './source.ts'
 import { planStart, type StartPlan } from './start.ts'
 import { Following } from './stream/following.ts'
 import type { ReplicationStream } from './stream/replication-stream.ts'
+import type { SayWait } from './waits.ts'
 
 /** A slot that is made anew waits this long for a walsender of an earlier run to let go of it; any, for that run itself. */
 const leftoverDeadlineMs = 5_000
@@ -86,7 +87,7 @@ export class FeedTry implements Source {
    * @throws {WalwireError} as {@link Connections.open}
    */
   static async open(settings: FollowSettings, state: FeedState, signal: AbortSignal): Promise<FeedTry> {
-    return new FeedTry(settings, state, await Connections.open(settings, signal))
+    return new FeedTry(settings, state, await Connections.open(settings, state.waits, signal))
   }
 
   /** How far the copy has come; undefined while none runs. */
@@ -223,7 +224,11 @@ export class FeedTry implements Source {
    *
    * @throws {WalwireError} `slot_taken` where another run lives, `slot_active` where it streams, and as {@link planStart}
    */
-  async #claimSlot(): Promise<Decision> {
+  #claimSlot(): Promise<Decision> {
+    return this.#state.waits.during((say) => this.#claimWhenFree(say))
+  }
+
+  async #claimWhenFree(say: SayWait): Promise<Decision> {
     const { slot: name, logger } = this.#settings
     const { ordinary, server } = this.#connections
     const lock = new RunLock(ordinary, server.systemId, name)
@@ -241,6 +246,7 @@ export class FeedTry implements Source {
       }
       if (decision.plan.kind === 'continue' && decision.slot?.activePid !== undefined) throw slotActive(decision.slot)
       if (performance.now() >= deadline) throw slotTaken(name, holder)
+      say(`another run over slot ${name} to end: process ${holder} of the server is its ordinary connection`)
       if (!told) logger.info({ slot: name, pid: holder }, `slot ${name} is another run's: waiting for that to end`)
       await delay(lockRetryMs, undefined, { signal: this.#signal })
     }
@@ -292,11 +298,14 @@ export class FeedTry implements Source {
   /** Waits until the server can send up to this LSN. @throws {WalwireError} `position_ahead` */
   #waitFor(lsn: Lsn): Promise<void> {
     const { logger } = this.#settings
-    return waitForLsn(this.#connections.replication, lsn, {
-      primaryTimeoutMs: flushTimeoutMs,
-      logger,
-      signal: this.#signal,
-    })
+    return this.#state.waits.during((onWait) =>
+      waitForLsn(this.#connections.replication, lsn, {
+        primaryTimeoutMs: flushTimeoutMs,
+        logger,
+        signal: this.#signal,
+        onWait,
+      }),
+    )
   }
 
   /** A feed that has no slot yet, or one that is to be made anew. @param found the slot that is in the way */
@@ -357,15 +366,19 @@ export class FeedTry implements Source {
   async #makeSlot(snapshot: 'export' | 'nothing'): Promise<CreatedSlot> {
     const { slot, temporary, slotTimeoutMs, logger } = this.#settings
     const { replication, ordinary, server } = this.#connections
-    const creation = createSlot(replication, ordinary, {
-      name: slot,
-      temporary,
-      snapshot,
-      timeoutMs: slotTimeoutMs,
-      logger,
-      version: server.version,
-      signal: this.#signal,
-    }).then((made) => {
+    const creating = this.#state.waits.during((onWait) =>
+      createSlot(replication, ordinary, {
+        name: slot,
+        temporary,
+        snapshot,
+        timeoutMs: slotTimeoutMs,
+        logger,
+        version: server.version,
+        signal: this.#signal,
+        onWait,
+      }),
+    )
+    const creation = creating.then((made) => {
       this.#consistentPoint = made.consistentPoint
       this.#state.ownership.made({ consistentPoint: made.consistentPoint, temporary })
       this.#state.serves()

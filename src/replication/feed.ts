@@ -1,5 +1,6 @@
 import type { TypeOverrides } from '../decoder/types/overrides.ts'
 import type { ConnectionInput } from '../protocol/connection/connection-options.ts'
+import type { ErrorCode } from '../protocol/messages/errors.ts'
 import type { LsnInput } from '../protocol/messages/lsn.ts'
 import type { Batch } from './batch.ts'
 import type { AnyTables } from './events.ts'
@@ -62,22 +63,82 @@ export interface FollowOptions {
   readonly logger?: Logger | undefined
 }
 
+/**
+ * What a feed is at.
+ *
+ * - `connecting`: its connections are opened, the server and the slot looked at.
+ * - `waiting`: before it can copy or stream it waits for what `waitingFor` says, a first pull too.
+ * - `snapshot`: tables are copied.
+ * - `catching-up`: it streams, and is behind: it has not come to where the server's log ended when the stream began, or the
+ *   latest transaction was 5 s old when it was sent.
+ * - `streaming`: it streams, and is up to date.
+ * - `held`: the server streams, and for 3 s nothing was taken of what has come: the consumer has its batch still, or the catalog
+ *   does not answer.
+ * - `closed`: it is over, or about to be.
+ */
+export type FeedActivity = 'connecting' | 'waiting' | 'snapshot' | 'catching-up' | 'streaming' | 'held' | 'closed'
+
+/** What a feed failed with. */
+export interface FeedError {
+  /** Of a {@link WalwireError}. */
+  readonly code: ErrorCode | undefined
+  readonly message: string
+  readonly at: Date
+}
+
+/** A table under copy. */
+export interface TableCopyStatus {
+  readonly table: string
+  /** Delivered, or about to be. */
+  readonly rows: number
+  /** As the server's statistics have it; -1 where they have nothing. */
+  readonly estimatedRows: number
+}
+
+/** What the server keeps for the slot of a feed, as it said some 10 s ago at most. */
+export interface SlotStatus {
+  /** Bytes of WAL from the oldest that is kept for it. */
+  readonly retainedBytes: number
+  /** Bytes that may still be written until the slot is in danger of being lost; undefined where there is no limit. */
+  readonly safeBytes: number | undefined
+  /** As in pg_replication_slots: `reserved`, `extended`, `unreserved`, `lost`. */
+  readonly walStatus: string | undefined
+}
+
+/** How far a copy has come. */
+export interface SnapshotStatus {
+  readonly tables: number
+  readonly tablesDone: number
+  /** Of all tables, delivered or about to be. */
+  readonly rows: number
+  /** The tables that are copied at the moment. */
+  readonly copying: readonly TableCopyStatus[]
+}
+
 /** Where a running feed stands. LSNs are text, or undefined while nothing is known. */
 export interface FeedStatus {
-  readonly phase: 'idle' | 'starting' | 'snapshot' | 'stream' | 'ended'
+  readonly state: FeedActivity
+  /** What it waits for, in words: a lock, a transaction that holds up the slot, the next try and when. */
+  readonly waitingFor: string | undefined
+  /** What it failed with last, though it may have gone on since. */
+  readonly lastError: FeedError | undefined
   /** The latest LSN that was read from the stream. */
   readonly received: string | undefined
   /** The position of the latest batch. */
   readonly delivered: string | undefined
   /** What the server may forget. */
   readonly acknowledged: string | undefined
-  /** How far the server said that it has sent. */
+  /** How far the server's log goes, as it said last. */
   readonly server: string | undefined
   /** Bytes of WAL between what the server has and what was acknowledged. */
   readonly lagBytes: number | undefined
   /** Age of the last delivered transaction at the time when the server sent it; 0 when everything sent was delivered. */
   readonly lagMs: number | undefined
-  readonly snapshot: undefined | { readonly tables: number; readonly tablesDone: number; readonly rows: number }
+  /** While it streams, and the server was asked. */
+  readonly slot: SlotStatus | undefined
+  /** While tables are copied. */
+  readonly snapshot: SnapshotStatus | undefined
+  /** How often other connections took the place of lost ones. */
   readonly reconnects: number
   /** Bytes read ahead of the consumer. */
   readonly bufferedBytes: number

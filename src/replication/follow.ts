@@ -1,8 +1,8 @@
 import { WalwireError } from '../protocol/messages/errors.ts'
-import { formatLsn } from '../protocol/messages/lsn.ts'
 import type { Batch } from './batch.ts'
 import type { AnyTables } from './events.ts'
 import type { Feed, FeedStatus, FollowOptions } from './feed.ts'
+import { feedStatus } from './feed-status.ts'
 import { checkFollowOptions } from './follow-options.ts'
 import type { Position } from './position.ts'
 import { Run } from './run.ts'
@@ -42,6 +42,8 @@ class FollowFeed implements Feed {
   #used = false
   #ending: Promise<void> | undefined
   #pull: Pull | undefined
+  /** When the consumer got the batch that it has; undefined while it waits for one. */
+  #takenAtMs: number | undefined
   /** The work on the latest pull. Never rejects. */
   #working: Promise<void> = Promise.resolve()
   /** Pulls are answered in turn, should somebody ask for several at once. */
@@ -76,32 +78,11 @@ class FollowFeed implements Feed {
   }
 
   status(): FeedStatus {
-    const { state, stream, copied, bufferedBytes } = this.#run
-    const { progress, reconnects } = state
-    const server = stream && (stream.server ?? stream.received)
-    const acknowledged = progress.flush === 0n ? undefined : progress.flush
-    return {
-      phase: this.#phase,
-      received: stream && formatLsn(stream.received),
-      delivered: progress.delivered?.lsn,
-      acknowledged: acknowledged === undefined ? undefined : formatLsn(acknowledged),
-      server: server === undefined ? undefined : formatLsn(server),
-      lagBytes:
-        server === undefined || acknowledged === undefined
-          ? undefined
-          : Number(server > acknowledged ? server - acknowledged : 0n),
-      lagMs: stream?.lagMs,
-      snapshot: copied,
-      reconnects,
-      bufferedBytes,
-    }
-  }
-
-  get #phase(): FeedStatus['phase'] {
-    if (this.#ending !== undefined) return 'ended'
-    if (!this.#used) return 'idle'
-    if (this.#run.stream !== undefined) return 'stream'
-    return this.#run.copied === undefined ? 'starting' : 'snapshot'
+    return feedStatus(this.#run, {
+      begun: this.#used,
+      ended: this.#ending !== undefined,
+      inHandMs: this.#takenAtMs === undefined ? 0 : performance.now() - this.#takenAtMs,
+    })
   }
 
   #next(): Promise<IteratorResult<Batch, undefined>> {
@@ -119,6 +100,7 @@ class FollowFeed implements Feed {
     if (this.#ending !== undefined) return Promise.resolve({ done: true, value: undefined })
     return new Promise((resolve, reject) => {
       this.#pull = { resolve, reject }
+      this.#takenAtMs = undefined
       this.#working = this.#run.next().then(
         (batch) => this.#answer(batch),
         (error) => this.#fail(error),
@@ -136,6 +118,7 @@ class FollowFeed implements Feed {
       void this.#end(false).then(() => pull.resolve({ done: true, value: undefined }))
     } else {
       this.#run.state.handOver(batch)
+      this.#takenAtMs = performance.now()
       pull.resolve({ done: false, value: batch })
     }
   }

@@ -1,6 +1,15 @@
 export type { Batch } from './batch.ts'
 export type * from './events.ts'
-export type { Feed, FeedStatus, FollowOptions } from './feed.ts'
+export type {
+  Feed,
+  FeedActivity,
+  FeedError,
+  FeedStatus,
+  FollowOptions,
+  SlotStatus,
+  SnapshotStatus,
+  TableCopyStatus,
+} from './feed.ts'
 export { follow } from './follow.ts'
 export { toJsonLine } from './json-line.ts'
 export type { Logger } from './logger.ts'

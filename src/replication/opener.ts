@@ -4,6 +4,7 @@ import { Lookout, reachableWithinMs } from './catalog/lookout.ts'
 import type { Queryable } from './catalog/queryable.ts'
 import { checkSameServer, type ServerProcess } from './catalog/same-server.ts'
 import type { FollowSettings } from './follow-options.ts'
+import type { Waits } from './waits.ts'
 
 /** Data in this encoding is whatever bytes the clients sent: nobody has checked that it is text. */
 const uncheckedEncoding = 'SQL_ASCII'
@@ -27,16 +28,18 @@ export class Opener {
   process: ServerProcess | undefined
   readonly #resolved: ResolvedConnection
   readonly #settings: FollowSettings
+  readonly #waits: Waits
   #first: Connection | undefined
   /** Over connections of its own, which leave the ordinary one to its questions. */
   readonly #ofQuestions: Lookout
   /** Over the ordinary connection, as soon as there is one: another may be one too many for the server. */
   readonly #ofOthers: Lookout
 
-  constructor(resolved: ResolvedConnection, settings: FollowSettings) {
+  constructor(resolved: ResolvedConnection, settings: FollowSettings, waits: Waits) {
     this.#resolved = resolved
     this.#settings = settings
-    const parts = { open: (signal: AbortSignal) => this.#openToLook(signal), logger: settings.logger }
+    this.#waits = waits
+    const parts = { open: (signal: AbortSignal) => this.#openToLook(signal), logger: settings.logger, waits }
     const unreachableMs = reachableWithinMs(resolved.connectTimeoutMs)
     this.#ofQuestions = new Lookout(parts, unreachableMs)
     this.#ofOthers = new Lookout(parts, unreachableMs)
@@ -78,14 +81,18 @@ export class Opener {
   #connect(options: OpenOptions): Promise<Connection> {
     const { logger, maxBufferedBytes } = this.#settings
     const { description } = this.#resolved
-    return Connection.open(this.#resolved, {
-      ...options,
-      beside: this.#first,
-      maxBufferedBytes,
-      clientEncoding: (serverEncoding) => (serverEncoding === uncheckedEncoding ? uncheckedEncoding : 'UTF8'),
-      onNotice: ({ code, message }) => logger.warn({ sqlstate: code }, `the server says: ${message}`),
-      onSlowOpening: (step) =>
-        logger.warn({}, `a connection to ${description} is not there yet: no answer came while ${step}`),
-    })
+    return this.#waits.during((say) =>
+      Connection.open(this.#resolved, {
+        ...options,
+        beside: this.#first,
+        maxBufferedBytes,
+        clientEncoding: (serverEncoding) => (serverEncoding === uncheckedEncoding ? uncheckedEncoding : 'UTF8'),
+        onNotice: ({ code, message }) => logger.warn({ sqlstate: code }, `the server says: ${message}`),
+        onSlowOpening: (step) => {
+          say(`a connection to ${description}: no answer came while ${step}`)
+          logger.warn({}, `a connection to ${description} is not there yet: no answer came while ${step}`)
+        },
+      }),
+    )
   }
 }

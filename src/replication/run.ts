@@ -89,6 +89,7 @@ export class Run {
   async #goOnAfter(error: unknown): Promise<void> {
     const { state } = this
     const failed = this.#try
+    if (!this.#ending) state.failed(error)
     // a temporary slot went with the try, and another one would begin later
     if (this.#ending || state.ownership.temporary) throw error
     const { standing } = state.progress
@@ -99,8 +100,12 @@ export class Run {
     this.#say(error, waitMs)
     await failed?.giveUp()
     this.#try = undefined
-    // the end cuts it short
-    await delay(waitMs, undefined, { signal: this.#abort.signal }).catch(() => {})
+    const at = new Date(Date.now() + waitMs).toISOString()
+    await state.waits.during(async (say) => {
+      say(`its next try to go on, number ${this.#reconnection.failures}, at ${at}`)
+      // the end cuts it short
+      await delay(waitMs, undefined, { signal: this.#abort.signal }).catch(() => {})
+    })
   }
 
   /** The same reason is not said as a warning over and over. */

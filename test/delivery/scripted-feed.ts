@@ -34,13 +34,16 @@ export function batchOf(position: Position, ...names: string[]): Batch {
 }
 
 const unknownStatus: FeedStatus = {
-  phase: 'stream',
+  state: 'streaming',
+  waitingFor: undefined,
+  lastError: undefined,
   received: undefined,
   delivered: undefined,
   acknowledged: undefined,
   server: undefined,
   lagBytes: undefined,
   lagMs: undefined,
+  slot: undefined,
   snapshot: undefined,
   reconnects: 0,
   bufferedBytes: 0,

@@ -2,6 +2,7 @@ import { Connection } from '../../protocol/connection/connection.ts'
 import { resolveConnection } from '../../protocol/connection/resolve-connection.ts'
 import { Lookout, reachableWithinMs } from '../../replication/catalog/lookout.ts'
 import type { Logger } from '../../replication/logger.ts'
+import { Waits } from '../../replication/waits.ts'
 
 /**
  * Opens an ordinary connection for some statements before a feed begins, and closes it again; when the signal comes, in the
@@ -15,7 +16,7 @@ export async function withServer<Result>(
 ): Promise<Result> {
   const resolved = await resolveConnection(url)
   const lookout = new Lookout(
-    { open: (stop) => Connection.open(resolved, { signal: stop }), logger },
+    { open: (stop) => Connection.open(resolved, { signal: stop }), logger, waits: new Waits() },
     reachableWithinMs(resolved.connectTimeoutMs),
   )
   const connection = await Connection.open(resolved, {

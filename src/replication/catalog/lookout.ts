@@ -2,6 +2,7 @@ import type { Connection, UnansweredWait } from '../../protocol/connection/conne
 import { patienceMs, reminderMs, within } from '../../protocol/connection/within.ts'
 import { WalwireError } from '../../protocol/messages/errors.ts'
 import type { Logger } from '../logger.ts'
+import type { SayWait, Waits } from '../waits.ts'
 import type { Queryable } from './queryable.ts'
 import { describeWait, readWait, type SessionWait } from './session-wait.ts'
 
@@ -10,6 +11,7 @@ export interface LookoutParts {
   /** Opens a connection to ask over. */
   readonly open: (signal: AbortSignal) => Promise<Connection>
   readonly logger: Logger
+  readonly waits: Waits
 }
 
 /** An answer that was given by then is still on its way. */
@@ -48,7 +50,11 @@ export class Lookout {
    *
    * @param what waits for its answer
    */
-  async lookAfter({ connection, answer, isReported }: UnansweredWait, what: string): Promise<void> {
+  lookAfter(wait: UnansweredWait, what: string): Promise<void> {
+    return this.#parts.waits.during((tell) => this.#lookAfter(wait, what, tell))
+  }
+
+  async #lookAfter({ connection, answer, isReported }: UnansweredWait, what: string, tell: SayWait): Promise<void> {
     const { logger } = this.#parts
     const isOver = async () => (await within(answer, 0)) !== undefined
     let reachedAtMs = performance.now() - patienceMs
@@ -67,9 +73,12 @@ export class Lookout {
           return
         }
         if (await isOver()) return
-        if (!isReported) say({ ...wait }, `${what} waits for its answer: ${describeWait(wait)}`)
+        if (isReported) continue
+        tell(`the answer to ${what}: ${describeWait(wait)}`)
+        say({ ...wait }, `${what} waits for its answer: ${describeWait(wait)}`)
       } catch (error) {
         if (isWithdrawn(error) || (await isOver())) return
+        tell(`the answer to ${what}, and the server cannot be asked over another connection`)
         say({ error }, `${what} waits for its answer, and the server cannot be asked over another connection`)
         if (isAnswer(error)) reachedAtMs = performance.now()
         const { unreachableMs } = this

@@ -3,6 +3,7 @@ import { patienceMs, reminderMs } from '../../protocol/connection/within.ts'
 import { WalwireError } from '../../protocol/messages/errors.ts'
 import { formatLsn, type Lsn } from '../../protocol/messages/lsn.ts'
 import type { Logger } from '../logger.ts'
+import type { SayWait } from '../waits.ts'
 import type { CommandConnection, Queryable } from './queryable.ts'
 import { reached, readServerFacts } from './server-facts.ts'
 
@@ -11,6 +12,8 @@ export interface LsnWait {
   /** How long a primary may take to flush what it has written. A standby may be hours behind: there is no limit for it. */
   readonly primaryTimeoutMs: number
   readonly logger: Logger
+  /** Called when it takes long, with what is waited for. */
+  readonly onWait?: SayWait | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -24,7 +27,7 @@ const pollIntervalMs = 200
  * @throws the signal's reason
  */
 export async function waitForLsn(replication: CommandConnection, lsn: Lsn, options: LsnWait): Promise<void> {
-  const { primaryTimeoutMs, logger, signal } = options
+  const { primaryTimeoutMs, logger, signal, onWait } = options
   const startedAt = performance.now()
   let sayAtMs = patienceMs
   for (;;) {
@@ -35,6 +38,7 @@ export async function waitForLsn(replication: CommandConnection, lsn: Lsn, optio
     if (!server.inRecovery && elapsedMs >= primaryTimeoutMs) throw positionAhead(lsn, reached(server))
     if (elapsedMs >= sayAtMs) {
       sayAtMs = elapsedMs + reminderMs
+      onWait?.(`the server to come as far as ${formatLsn(lsn)}, from ${formatLsn(reached(server))}`)
       logger.warn(
         { lsn: formatLsn(lsn), reached: formatLsn(reached(server)) },
         'waiting until the server has come as far',

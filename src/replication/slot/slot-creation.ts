@@ -10,6 +10,7 @@ import {
 import { errorFieldsOf } from '../../protocol/messages/server-error.ts'
 import { type CommandConnection, type Queryable, queryRows } from '../catalog/queryable.ts'
 import type { Logger } from '../logger.ts'
+import type { SayWait } from '../waits.ts'
 import { dropSlot } from './slot.ts'
 import { type BlockerReport, blockersHint, describeBlockers, readSlotBlockers } from './slot-blockers.ts'
 
@@ -32,6 +33,8 @@ export interface SlotRequest {
   /** As `server_version_num`. */
   readonly version: number
   readonly signal?: AbortSignal | undefined
+  /** Called when it takes long, with what is waited for. */
+  readonly onWait?: SayWait | undefined
 }
 
 /** A slot that was just made. */
@@ -64,7 +67,7 @@ export async function createSlot(
   ordinary: Queryable,
   request: SlotRequest,
 ): Promise<CreatedSlot> {
-  const { name, timeoutMs, signal, logger } = request
+  const { name, timeoutMs, signal, logger, onWait } = request
   signal?.throwIfAborted()
   const [[pidText] = []] = await queryRows(replication, 'SELECT pg_catalog.pg_backend_pid()')
   const pid = Number(pidText)
@@ -84,6 +87,7 @@ export async function createSlot(
     const seen = await within(look, cancelGraceMs, signal)
     if (seen?.ok) {
       report = seen.value
+      onWait?.(`slot ${name} to be made: ${describeBlockers(report)}`)
       logger.warn(
         { slot: name, waitedMs: Math.round(elapsedMs()), blockers: report.blockers },
         `slot ${name} is not made yet: ${describeBlockers(report)}`,

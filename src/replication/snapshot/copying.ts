@@ -5,6 +5,7 @@ import type { Batch } from '../batch.ts'
 import type { KnownTypes } from '../catalog/known-types.ts'
 import type { Connections } from '../connections.ts'
 import type { TableLeftEvent } from '../events.ts'
+import type { SnapshotStatus } from '../feed.ts'
 import type { FeedState } from '../feed-state.ts'
 import type { FollowSettings } from '../follow-options.ts'
 import type { Position } from '../position.ts'
@@ -58,7 +59,7 @@ export class Copying implements Source {
   }
 
   /** How far the copy has come; undefined while none runs. */
-  get progress(): Snapshot['progress'] | undefined {
+  get progress(): SnapshotStatus | undefined {
     return this.#attempt?.snapshot.progress
   }
 
@@ -69,7 +70,8 @@ export class Copying implements Source {
         this.#attempt ??= await this.#begin()
         const batch = await this.#attempt.snapshot.next()
         if (batch !== undefined) return batch
-        logger.info(this.#attempt.snapshot.progress, 'the snapshot is complete')
+        const { tables, rows } = this.#attempt.snapshot.progress
+        logger.info({ tables, rows }, 'the snapshot is complete')
         this.#leave()
         return undefined
       } catch (error) {
@@ -127,6 +129,7 @@ export class Copying implements Source {
         base: this.#countingOn(basePosition(at)),
         limits: { maxBatchRows, maxBatchBytes },
         logger,
+        waits: state.waits,
         binaryFormat: settings.binary ? types.binaryFormat : undefined,
       })
       logger.info({ tables: tables.length, lsn: formatLsn(at) }, 'the snapshot begins')

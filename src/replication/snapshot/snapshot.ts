@@ -11,6 +11,7 @@ import type { Queryable } from '../catalog/queryable.ts'
 import type { TypeWatch } from '../catalog/type-watch.ts'
 import { CopiedTables } from '../copied-tables.ts'
 import type { Event, TableLeftEvent } from '../events.ts'
+import type { SnapshotStatus, TableCopyStatus } from '../feed.ts'
 import type { Logger } from '../logger.ts'
 import { writeMembers } from '../members.ts'
 import type { Position, UnfinishedTable } from '../position.ts'
@@ -21,6 +22,7 @@ import type { Source } from '../source.ts'
 import type { AnnouncedRelations } from '../stream/announced-relations.ts'
 import type { BatchLimits } from '../stream/assembler.ts'
 import type { BinaryFormat } from '../stream/binary-format.ts'
+import type { Waits } from '../waits.ts'
 import { asCopyFailure, TableChanged } from './copy-failure.ts'
 import { CopyOut } from './copy-out.ts'
 import type { HeldTables } from './held-tables.ts'
@@ -44,6 +46,7 @@ export interface SnapshotParts {
   readonly announced: AnnouncedRelations
   readonly held: HeldTables
   readonly logger: Logger
+  readonly waits: Waits
   /** Which tables are copied in binary form; undefined for none. */
   readonly binaryFormat: BinaryFormat | undefined
   /** What the positions of the snapshot have besides its tables; `copied` counts on from what it says. */
@@ -89,11 +92,13 @@ export class Snapshot implements Source {
   }
 
   /** For status: tables in all, those done, rows delivered or about to be. */
-  get progress(): { tables: number; tablesDone: number; rows: number } {
+  get progress(): SnapshotStatus {
+    const current = this.#current
     return {
       tables: this.#parts.tables.length,
       tablesDone: this.#index,
       rows: this.#rows,
+      copying: current === undefined ? [] : [statusOf(current)],
     }
   }
 
@@ -246,4 +251,8 @@ export class Snapshot implements Source {
   #note({ oid, schema, name }: Relation, rows: number): void {
     this.#copying = { oid, schema, name, at: formatLsn(this.#parts.at), rows }
   }
+}
+
+function statusOf({ table, copy }: TableUnderCopy): TableCopyStatus {
+  return { table: table.relation.table, rows: copy.rows, estimatedRows: table.estimatedRows }
 }

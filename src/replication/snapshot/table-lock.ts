@@ -5,6 +5,7 @@ import { type Queryable, queryRows } from '../catalog/queryable.ts'
 import type { Logger } from '../logger.ts'
 import { qualified } from '../publication/copy-command.ts'
 import type { PublishedTable } from '../publication/publication.ts'
+import type { SayWait, Waits } from '../waits.ts'
 import { insufficientPrivilege } from './copy-failure.ts'
 
 /** What a table is locked with. */
@@ -15,6 +16,7 @@ export interface TableLockParts {
   readonly ordinary: Queryable
   readonly snapshotName: string
   readonly logger: Logger
+  readonly waits: Waits
 }
 
 /**
@@ -28,9 +30,10 @@ export async function lockTable(parts: TableLockParts, table: PublishedTable): P
   const begin = `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT ${quoteLiteral(snapshotName)}`
   const name = `${table.partitioned ? '' : 'ONLY '}${qualified(table.relation)}`
   const lock = async (statement: string) => {
-    await whileWaiting(worker.query(`${begin}; ${statement}`, { isReported: true }), () =>
-      reportLockHolders(parts, table),
-    )
+    await parts.waits.during((say) => {
+      const locked = worker.query(`${begin}; ${statement}`, { isReported: true })
+      return whileWaiting(locked, () => reportLockHolders(parts, table, say))
+    })
   }
   try {
     await lock(`LOCK TABLE ${name} IN ACCESS SHARE MODE`)
@@ -43,7 +46,11 @@ export async function lockTable(parts: TableLockParts, table: PublishedTable): P
 }
 
 /** A migration that is open keeps the copy waiting, and slot and WAL with it. */
-async function reportLockHolders({ worker, ordinary, logger }: TableLockParts, table: PublishedTable): Promise<void> {
+async function reportLockHolders(
+  { worker, ordinary, logger }: TableLockParts,
+  table: PublishedTable,
+  say: SayWait,
+): Promise<void> {
   const { table: label } = table.relation
   const rows = await queryRows(
     ordinary,
@@ -62,7 +69,9 @@ async function reportLockHolders({ worker, ordinary, logger }: TableLockParts, t
   })
   // a prepared transaction has no process
   const holder = names.length === 0 ? 'another session or a prepared transaction' : names.join('; ')
-  logger.warn({ table: label, blockers }, `the copy of ${label} waits for a lock that is held or awaited by ${holder}`)
+  const lock = `a lock that is held or awaited by ${holder}`
+  say(`${lock}, to copy ${label}`)
+  logger.warn({ table: label, blockers }, `the copy of ${label} waits for ${lock}`)
 }
 
 const firstReportMs = 2_000

@@ -11,6 +11,7 @@ import type { Position } from '../position.ts'
 import { readPublications } from '../publication/publication.ts'
 import { readSlot } from '../slot/slot.ts'
 import { checkSlotUnmoved, checkSlotUsable } from '../slot/slot-check.ts'
+import { SlotWatch } from '../slot/slot-watch.ts'
 import type { Source } from '../source.ts'
 import { Assembler } from './assembler.ts'
 import { BinaryNotExact } from './binary-format.ts'
@@ -137,6 +138,7 @@ export class Following implements Source {
         types.forgetUnused()
         return dropped.before(commitLsn)
       },
+      slotWatch: new SlotWatch({ ordinary, slot, server }),
       synchronous: new SynchronousStandby({
         ordinary,
         pid: replication.processId,

@@ -10,6 +10,7 @@ import { backendTag } from '../../protocol/messages/tags.ts'
 import type { Batch } from '../batch.ts'
 import { flushLsn } from '../position.ts'
 import type { Progress } from '../progress.ts'
+import type { SlotWatch } from '../slot/slot-watch.ts'
 import type { Source } from '../source.ts'
 import type { Assembler } from './assembler.ts'
 import { BinaryNotExact } from './binary-format.ts'
@@ -33,6 +34,8 @@ export interface ReplicationStreamParts extends CatalogQuestions {
   readonly abandon: (reason: WalwireError) => void
   /** Whether commits on the server wait for this stream. */
   readonly synchronous: SynchronousStandby
+  /** What the server keeps for the slot; begun and ended with the stream. */
+  readonly slotWatch: SlotWatch
   /** Whether the server was asked for binary values. */
   readonly binary: boolean
   readonly walSenderTimeoutMs: number
@@ -56,6 +59,7 @@ export class ReplicationStream implements Source {
   #failure: Error | undefined
   #ended = false
   #pending: CatalogAnswer | undefined
+  #askedCatalogAtMs: number | undefined
 
   #batchAtMs = performance.now()
   #lagMicros = 0n
@@ -71,6 +75,7 @@ export class ReplicationStream implements Source {
     })
     this.#status = new StandbyStatus({ ...parts, received: () => this.received })
     synchronous.watch(() => this.#waker.wake())
+    parts.slotWatch.begin()
     void connection.ended.then(() => this.#waker.wake())
   }
 
@@ -87,6 +92,16 @@ export class ReplicationStream implements Source {
   /** Age of the last transaction that was read, at the time when the server sent it. */
   get lagMs(): number {
     return Number(this.#lagMicros / 1000n)
+  }
+
+  /** For how long the catalog has owed an answer without which nothing is read; 0 while it owes none. In ms. */
+  get askingCatalogMs(): number {
+    return this.#askedCatalogAtMs === undefined ? 0 : performance.now() - this.#askedCatalogAtMs
+  }
+
+  /** What the server keeps for the slot. */
+  get slotWatch(): SlotWatch {
+    return this.#parts.slotWatch
   }
 
   /**
@@ -133,6 +148,7 @@ export class ReplicationStream implements Source {
   finish(): void {
     this.#status.finish()
     this.#parts.synchronous.end()
+    this.#parts.slotWatch.end()
     this.#ended = true
     this.#waker.wake()
   }
@@ -179,12 +195,14 @@ export class ReplicationStream implements Source {
 
   async #proceed({ answer, proceed }: CatalogAnswer): Promise<void> {
     this.#pending = undefined
+    this.#askedCatalogAtMs = performance.now()
     try {
       await answer
       proceed()
     } catch (error) {
       this.#failure = asError(error)
     }
+    this.#askedCatalogAtMs = undefined
   }
 
   /**

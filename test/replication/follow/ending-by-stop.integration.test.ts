@@ -102,7 +102,7 @@ describe.each(outerVersions())('a feed with a stop, on PostgreSQL %i', (version)
     await reader.untilEnd()
     expect(story(reader.events)).toContain('insert 50')
     expect(parseLsn(reader.stored.lsn)).toBeGreaterThanOrEqual(end)
-    expect(reader.feed.status().phase).toBe('ended')
+    expect(reader.feed.status().state).toBe('closed')
     expect(await source.confirmedFlush()).toBe(reader.stored.lsn)
   })
 

@@ -354,7 +354,7 @@ describe.each(outerVersions())('the end of a feed, on PostgreSQL %i', (version) 
       if (first === undefined) throw new Error('the feed ended before it began')
       const pending = batches.next()
       pending.catch(() => {})
-      await waitUntil('the stream', () => made.feed.status().phase === 'stream')
+      await waitUntil('the stream', () => made.feed.status().received !== undefined)
       return { ...made, batches, pending, first }
     }
 

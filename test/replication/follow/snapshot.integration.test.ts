@@ -117,7 +117,7 @@ describe.each(testVersions())('a snapshot, on PostgreSQL %i', (version) => {
       INSERT INTO b SELECT generate_series(1, 30);`,
     )
     const reader = source.follow({ maxBatchRows: 10 })
-    expect(reader.feed.status().phase).toBe('idle')
+    expect(reader.feed.status().state).toBe('waiting')
     await reader.until('some rows of b', ({ events }) => rowsOf(events, 'public.b').length > 0)
 
     const rowsOfB = rowsOf(reader.events, 'public.b').length
@@ -125,7 +125,10 @@ describe.each(testVersions())('a snapshot, on PostgreSQL %i', (version) => {
     expect(tables?.copying).toMatchObject([{ schema: 'public', name: 'b', at, rows: rowsOfB }])
     expect(readCopiedTables(tables?.done ?? '')).toMatchObject([{ schema: 'public', name: 'a' }])
     expect(copied).toBe(1 + 30 + 1 + 1 + rowsOfB)
-    expect(reader.feed.status()).toMatchObject({ phase: 'snapshot', snapshot: { tables: 2, tablesDone: 1 } })
+    expect(reader.feed.status()).toMatchObject({
+      state: 'snapshot',
+      snapshot: { tables: 2, tablesDone: 1, rows: 30 + rowsOfB, copying: [{ table: 'public.b', rows: rowsOfB }] },
+    })
     await reader.untilCopied()
   })
 

@@ -75,11 +75,16 @@ describe('a feed that is not iterated', () => {
   test('connects to nothing', async () => {
     const server = new FakeServer()
     const feed = followFake(server)
-    expect(feed.status()).toMatchObject({ phase: 'idle', received: undefined, delivered: undefined, bufferedBytes: 0 })
+    expect(feed.status()).toMatchObject({
+      state: 'waiting',
+      received: undefined,
+      delivered: undefined,
+      bufferedBytes: 0,
+    })
     feed[Symbol.asyncIterator]()
     await feed.close()
     expect(server.connections).toBe(0)
-    expect(feed.status().phase).toBe('ended')
+    expect(feed.status().state).toBe('closed')
   })
 
   test('can be closed, and is over for who iterates it then', async () => {
