@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
   type Event,
   formatLsn,
@@ -8,7 +8,7 @@ import {
   parseLsn,
   type Transaction,
 } from '../../../src/index.ts'
-import { outerVersions, type SharedServer, sharedServer } from '../../server/index.ts'
+import { bootServer, outerVersions, type TestServer } from '../../server/index.ts'
 import type { FeedReader } from './helpers/feed-reader.ts'
 import { Source } from './helpers/source.ts'
 
@@ -36,9 +36,13 @@ function transactionsOf(events: readonly Event[]): Transaction[] {
 }
 
 describe.each(outerVersions())('a feed with a stop, on PostgreSQL %i', (version) => {
-  let server: SharedServer
+  // its own: others write WAL too, and a stop is a place in it
+  let server: TestServer
   beforeAll(async () => {
-    server = await sharedServer(version)
+    server = await bootServer({ version })
+  })
+  afterAll(async () => {
+    await server[Symbol.asyncDispose]()
   })
 
   /** A source whose slot stands before all that is written: some transactions and messages, a rollback, a large one. */
