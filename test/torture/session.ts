@@ -148,7 +148,7 @@ export class Session {
 
   /** More than a batch and the server's own memory for a transaction hold. */
   #bulk(): string[] {
-    const rows = this.#chance.between(1000, 6000)
+    const rows = this.#chance.between(500, 4000)
     const first = this.#newId()
     this.#last += rows
     return this.#chance.happens(0.5)
