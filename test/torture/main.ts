@@ -38,14 +38,24 @@ async function tortureSources(parsed: TortureArguments, signal: AbortSignal): Pr
   const onSaid = (text: string) => {
     if (verbose) process.stdout.write(text)
   }
-  const result = await torture({ seed, durationMs, version, kinds, signal, command: sources, say, onSaid })
+  const result = await torture({
+    seed,
+    durationMs,
+    version,
+    kinds,
+    signal,
+    command: sources,
+    say,
+    onSaid,
+    hasty: false,
+  })
   report(seed, result)
   return isGood(result) ? 0 : 1
 }
 
 /** Tortures copies of the sources with a bug in each. @returns 0 when each was found */
 async function findPlanted(parsed: TortureArguments, signal: AbortSignal): Promise<number> {
-  const bugs = await plantedBugs()
+  const bugs = (await plantedBugs()).filter((patch) => patch.startsWith(parsed.bug ?? ''))
   let found = 0
   for (const patch of bugs) {
     const problem = await find(patch, parsed, signal)
@@ -53,7 +63,7 @@ async function findPlanted(parsed: TortureArguments, signal: AbortSignal): Promi
     process.stdout.write(`${patch}: ${problem ?? 'NOT FOUND'}\n`)
   }
   process.stdout.write(`${bugs.length} planted, ${found} found\n`)
-  return found === bugs.length ? 0 : 1
+  return bugs.length > 0 && found === bugs.length ? 0 : 1
 }
 
 /** @returns the first that was seen of the bug, or undefined */
@@ -62,7 +72,7 @@ async function find(patch: string, parsed: TortureArguments, signal: AbortSignal
   await using planted = await plant(patch)
   const command = await planted.build()
   for (let run = 0; run < plantedRuns && !signal.aborted; run++) {
-    const quiet = { say: () => {}, onSaid: () => {} }
+    const quiet = { say: () => {}, onSaid: () => {}, hasty: true }
     const result = await torture({
       ...quiet,
       seed: seed + run,

@@ -15,6 +15,11 @@ export async function plantedBugs(): Promise<string[]> {
   return files.filter((name) => name.endsWith('.patch')).sort()
 }
 
+/** Whether a bug is still a change of what the sources are. @throws Error with what does not apply */
+export async function checkPlantable(patch: string): Promise<void> {
+  await execFileAsync('git', ['apply', '--check', '-C1', join(patches, patch)], { cwd: repository })
+}
+
 /** A copy of the sources with a bug in it, which goes when it is disposed of. */
 export interface Planted extends AsyncDisposable {
   /** Makes the command of it. @returns its path */

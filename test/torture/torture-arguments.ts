@@ -11,6 +11,8 @@ export interface TortureArguments {
   readonly faults: readonly string[]
   /** Whether copies of the sources with a planted bug each are tortured, instead of the sources. */
   readonly planted: boolean
+  /** The one planted bug to find; undefined: all of them. */
+  readonly bug: string | undefined
   readonly verbose: boolean
   readonly help: boolean
 }
@@ -23,6 +25,7 @@ export const usage = `Usage: npm run torture -- [options]
   --server VERSION   the server's major version, 14 to 18. Default: 17
   --fault KIND       only faults of this kind; may be given several times
   --planted          tortures copies of the sources in which a bug is planted: each must be found
+  --bug NAME         with --planted: only this one
   --verbose          what the followers say, too
 
 Exit code 1 when something was lost or repeated, or another check failed.
@@ -49,6 +52,7 @@ export function readTortureArguments(argv: readonly string[], kinds: readonly st
     durationMs: milliseconds(values.duration ?? '60s'),
     ...{ seed, server, faults },
     planted: values.planted ?? false,
+    bug: values.bug,
     verbose: values.verbose ?? false,
     help: values.help ?? false,
   }
@@ -64,6 +68,7 @@ function parse(argv: readonly string[]) {
         server: { type: 'string' },
         fault: { type: 'string', multiple: true },
         planted: { type: 'boolean' },
+        bug: { type: 'string' },
         verbose: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
       },

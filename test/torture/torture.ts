@@ -29,6 +29,8 @@ export interface TortureOptions {
   readonly say: (text: string) => void
   readonly onSaid: (text: string) => void
   readonly signal: AbortSignal
+  /** Whether to end at the first problem that is seen. */
+  readonly hasty: boolean
 }
 
 /** What came of it. */
@@ -111,7 +113,7 @@ class Torture {
 
   async #run(): Promise<TortureResult> {
     const { deployment } = this.#scene
-    const { durationMs, signal } = this.#options
+    const { durationMs, signal, hasty } = this.#options
     await furnish(this.#direct, this.#partitions)
     const workload = new Workload(this.#direct, this.#workloadChance)
     await deployment.start()
@@ -119,13 +121,15 @@ class Torture {
     const until = performance.now() + durationMs
     const watching = new AbortController()
     const watch = this.#watch(watching.signal)
-    const goesOn = () => performance.now() < until && !deployment.isHopeless && !signal.aborted
+    const hasSeen = () => this.#problems.length + deployment.problems.length > 0
+    const isOver = () => deployment.isHopeless || signal.aborted || (hasty && hasSeen())
+    const goesOn = () => performance.now() < until && !isOver()
     try {
       await this.#strike(workload, goesOn)
     } finally {
       await workload.stop()
     }
-    if (!deployment.isHopeless && !signal.aborted) await this.#catchUp()
+    if (!isOver()) await this.#catchUp()
     watching.abort()
     await watch
     await deployment.stop()
