@@ -21,6 +21,7 @@ import { publicationNotes } from './publication/publication-notes.ts'
 import { isConnectionLoss } from './replication-error.ts'
 import { RunLock, slotTaken } from './slot/run-lock.ts'
 import { dropSlot, freeSlot, readSlot, type SlotFacts, slotActive } from './slot/slot.ts'
+import { beginsAnew, slotExchanged } from './slot/slot-check.ts'
 import { type CreatedSlot, createSlot } from './slot/slot-creation.ts'
 import { readSlotFate } from './slot/slot-fate.ts'
 import type { MadeSlot } from './slot/slot-ownership.ts'
@@ -39,8 +40,10 @@ const lockRetryMs = 100
 const lastWordMs = 300
 /** and what is known of a loss is known until then. */
 const lossMs = 4_000
+/** A standby's walsender fails with it when what its slot needs is removed, or is not in the WAL any more. */
+const recoveryConflict = '40001'
 /** SQLSTATEs with which a stream fails when its slot is gone, or was given up. */
-const slotStates = new Set(['42704', '55000'])
+const slotStates = new Set(['42704', '55000', recoveryConflict])
 /** What a primary has written it flushes within moments. */
 const flushTimeoutMs = 10_000
 /** A slot that is being made has until then to be given up, */
@@ -185,6 +188,7 @@ export class FeedTry implements Source {
     const found = await this.#reviewPublications()
     const hasRoots = found.publications.some(({ viaRoot }) => viaRoot)
     if (plan.kind !== 'continue' || hasRoots) await this.#readPublications()
+    if (plan.kind === 'renew' && plan.waitFor !== undefined) await this.#waitFor(plan.waitFor)
     if (plan.kind !== 'continue') return this.#beginAnew(plan, slot)
     const position = withMembers(plan.position, found.members.map(foundTable), {
       logger: this.#settings.logger,
@@ -283,16 +287,13 @@ export class FeedTry implements Source {
   }
 
   async #decide(): Promise<Decision> {
-    const { slot: name, temporary, snapshot, publications } = this.#settings
+    const { slot: slotName } = this.#settings
     const { ordinary, replication, server } = this.#connections
     const start = this.#start
-    const slot = await readSlot(ordinary, name)
+    const slot = await readSlot(ordinary, slotName)
     const isOlder = isPosition(start) && start.timeline < server.timeline
     const history = isOlder ? await readTimelineHistory(replication, server.timeline) : []
-    return {
-      plan: planStart({ start, slotName: name, temporary, snapshot, publications }, server, slot, history),
-      slot,
-    }
+    return { plan: planStart({ ...this.#settings, start, slotName }, server, slot, history), slot }
   }
 
   /** Waits until the server can send up to this LSN. @throws {WalwireError} `position_ahead` */
@@ -310,17 +311,22 @@ export class FeedTry implements Source {
 
   /** A feed that has no slot yet, or one that is to be made anew. @param found the slot that is in the way */
   #beginAnew(plan: Exclude<StartPlan, { kind: 'continue' }>, found: SlotFacts | undefined): Source {
-    const { slot, snapshot, start } = this.#settings
+    const { slot, snapshot, logger } = this.#settings
     const { progress, ownership, held } = this.#state
-    const { position } = plan
+    const { kind, position } = plan
     const standsAt = found?.confirmedFlush
     const stages: (() => Promise<Source>)[] = []
+    if (kind === 'renew') {
+      ownership.renewed()
+      logger.warn({ slot, code: plan.refusal.code }, `${plan.refusal.message}: ${beginsAnew}`)
+    }
     // Stored before the slot is made, it tells a later run that the slot is a leftover of this one.
-    if (plan.kind === 'create') stages.push(async () => single({ events: [], position, atCommit: true }))
-    const dropFirst = plan.kind === 'remake' && plan.dropSlot
+    if (kind !== 'remake') stages.push(async () => single({ events: [], position, atCommit: true }))
+    const dropFirst = kind !== 'create' && plan.dropSlot
     if (dropFirst && !ownership.mayBeOurs(standsAt)) throw slotExchanged(slot)
-    // what this run has delivered is known exactly
-    if (plan.kind === 'remake' && progress.delivered === undefined) {
+    // what this run has delivered of a copy is known exactly; who followed has all tables
+    if (kind === 'renew' || (kind === 'remake' && progress.delivered === undefined)) {
+      const start = this.#start
       held.addEarlier(heldBefore(isPosition(start) ? start : undefined))
     }
     stages.push(async () => {
@@ -418,15 +424,6 @@ export function feedEnded(): WalwireError {
     what: 'the feed ended',
     why: 'it was closed',
     hint: 'begin another feed at the position that was stored last',
-  })
-}
-
-function slotExchanged(slot: string): WalwireError {
-  return new WalwireError('slot_lost', {
-    what: `slot ${slot} is not the one any more that this feed made`,
-    why: 'it was dropped, moved or made anew while the connection was lost that told others of this run',
-    hint: 'begin again with the position that was stored last: a new slot and snapshot',
-    slot,
   })
 }
 

@@ -29,6 +29,13 @@ export interface FollowOptions {
   /** The slot lives as long as the feed's connection. Default false; true for `snapshot: 'only'` without a slot. */
   readonly temporary?: boolean | undefined
   /**
+   * What becomes of a feed that cannot go on since its slot is gone, or was given up by the server: `fail` (default) ends it;
+   * `resnapshot` begins it anew, with a new slot and a copy of all tables (`mode: 'replace'`). What was committed in between is not
+   * delivered as changes. Never where the slot is there and was moved or made anew, or for a position of another system,
+   * database or timeline. Not with `temporary`, nor another `snapshot` than `initial`.
+   */
+  readonly onLostSlot?: 'fail' | 'resnapshot' | undefined
+  /**
    * What becomes of a feed whose connections are lost, or whose server is away. It goes on by itself behind the last event that
    * was delivered, after pauses that grow; what was acknowledged meanwhile counts. False: it fails. Default: it goes on, and
    * tries without end, once it has had its slot.

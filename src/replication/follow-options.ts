@@ -17,6 +17,7 @@ export interface FollowSettings extends Omit<FollowOptions, 'publication' | 'sto
   readonly stop: Lsn | undefined
   readonly snapshot: 'initial' | 'never' | 'only'
   readonly temporary: boolean
+  readonly onLostSlot: 'fail' | 'resnapshot'
   readonly reconnect: ReconnectPolicy | false
   readonly maxBatchRows: number
   readonly maxBatchBytes: number
@@ -43,6 +44,7 @@ const knownOptions = {
   stop: true,
   snapshot: true,
   temporary: true,
+  onLostSlot: true,
   reconnect: true,
   signal: true,
   maxBatchRows: true,
@@ -92,6 +94,7 @@ export function checkFollowOptions(options: FollowOptions): FollowSettings {
   if (temporary && start !== undefined) {
     reject('start', 'a temporary slot begins anew with every run', "leave out either 'start' or 'temporary'")
   }
+  const onLostSlot = checkOnLostSlot(options.onLostSlot, { snapshot, temporary })
   return {
     ...options,
     publications: [...new Set(publications)].sort(),
@@ -100,6 +103,7 @@ export function checkFollowOptions(options: FollowOptions): FollowSettings {
     stop: options.stop === undefined ? undefined : checkLsn('stop', options.stop),
     snapshot,
     temporary,
+    onLostSlot,
     reconnect: checkReconnect(options.reconnect),
     maxBatchRows: checkCount('maxBatchRows', options.maxBatchRows, 10_000),
     maxBatchBytes: checkCount('maxBatchBytes', options.maxBatchBytes, defaultMaxBatchBytes),
@@ -115,6 +119,25 @@ function checkStart(start: FollowOptions['start']): FollowSettings['start'] {
   if (start === undefined || start === 'slot') return start
   if (typeof start === 'bigint' || typeof start === 'string') return checkLsn('start', start)
   return parsePosition(start)
+}
+
+function checkOnLostSlot(
+  onLostSlot: FollowOptions['onLostSlot'],
+  { snapshot, temporary }: Pick<FollowSettings, 'snapshot' | 'temporary'>,
+): FollowSettings['onLostSlot'] {
+  if (onLostSlot === undefined || onLostSlot === 'fail') return 'fail'
+  if (onLostSlot !== 'resnapshot') {
+    reject('onLostSlot', `it is ${JSON.stringify(onLostSlot)}`, "use 'fail' or 'resnapshot'")
+  }
+  if (temporary) reject('onLostSlot', 'a temporary slot is never made anew', "leave out 'onLostSlot' or 'temporary'")
+  if (snapshot !== 'initial') {
+    reject(
+      'onLostSlot',
+      `it copies the tables again and follows them, and snapshot is '${snapshot}'`,
+      "leave it out, or use snapshot: 'initial'",
+    )
+  }
+  return 'resnapshot'
 }
 
 const knownReconnectOptions = {

@@ -37,6 +37,8 @@ export interface TryFailure {
   readonly begun: boolean
   /** For how long the try had it; 0 for one that never had. In ms. */
   readonly servedMs: number
+  /** The slot is lost, and the feed is to begin anew then: the next try does. */
+  readonly renewable: boolean
   /** Whether the server was streaming. */
   readonly streamed: boolean
 }
@@ -77,7 +79,7 @@ export class Reconnection {
     const isRepeated = ofChange !== undefined && ofChange === this.#ofChange && failure.standing === this.#standing
     this.#standing = failure.standing
     this.#ofChange = ofChange
-    const mayPass = failure.error instanceof WalwireError && failure.error.retryable
+    const mayPass = failure.renewable || (failure.error instanceof WalwireError && failure.error.retryable)
     if (!mayPass && (ofChange === undefined || isRepeated)) return undefined
     if (++this.#failures > policy.maxAttempts) return undefined
     return backoffMs(policy, this.#failures, random)

@@ -8,6 +8,7 @@ import type { FollowSettings } from './follow-options.ts'
 import type { Position } from './position.ts'
 import { Reconnection } from './reconnection.ts'
 import { asReplicationError, isConnectionLoss } from './replication-error.ts'
+import { isSlotLoss } from './slot/slot-check.ts'
 import type { Copying } from './snapshot/copying.ts'
 import type { ReplicationStream } from './stream/replication-stream.ts'
 
@@ -95,7 +96,9 @@ export class Run {
     const { standing } = state.progress
     const { begun, servedMs } = state
     const streamed = failed?.stream !== undefined
-    const waitMs = this.#reconnection.afterFailure({ error, standing, begun, servedMs, streamed }, Math.random())
+    const renewable = this.#settings.onLostSlot === 'resnapshot' && isSlotLoss(error)
+    const failure = { error, standing, begun, servedMs, renewable, streamed }
+    const waitMs = this.#reconnection.afterFailure(failure, Math.random())
     if (waitMs === undefined) throw error
     this.#say(error, waitMs)
     await failed?.giveUp()

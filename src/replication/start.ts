@@ -5,7 +5,7 @@ import { switchPoint, type TimelineSwitch } from './catalog/timeline-history.ts'
 import { positionAhead } from './catalog/wait-for-lsn.ts'
 import { type Position, type PositionOptions, parsePosition, positionVersion } from './position.ts'
 import type { SlotFacts } from './slot/slot.ts'
-import { checkSlotIsLeftover, checkSlotIsSame, checkSlotReaches, checkSlotUsable } from './slot/slot-check.ts'
+import { checkSlotIsLeftover, checkSlotIsSame, checkSlotReaches, checkSlotUsable, slotLoss } from './slot/slot-check.ts'
 import { checkSlotName } from './slot/slot-name.ts'
 
 /** What the caller asked for. */
@@ -16,6 +16,8 @@ export interface StartRequest {
   readonly temporary: boolean
   readonly snapshot: 'initial' | 'never' | 'only'
   readonly publications: readonly string[]
+  /** What becomes of a feed whose slot is gone or was given up. */
+  readonly onLostSlot: 'fail' | 'resnapshot'
 }
 
 /** What a feed has to do before the first event. */
@@ -32,6 +34,19 @@ export type StartPlan =
        */
       readonly kind: 'remake'
       readonly dropSlot: boolean
+      readonly position: Position
+    }
+  | {
+      /**
+       * The slot of the stored position is gone or was given up, and the caller has said that the feed is to begin anew then:
+       * deliver `position`, which is of phase `new`, drop what is left of the slot when the next batch is pulled, and make it.
+       */
+      readonly kind: 'renew'
+      /** What the feed would have been refused with. */
+      readonly refusal: WalwireError
+      readonly dropSlot: boolean
+      /** As where a feed is continued: what is copied must not be older than what was delivered. */
+      readonly waitFor: Lsn | undefined
       readonly position: Position
     }
   | {
@@ -131,12 +146,17 @@ function planFromPosition(
   checkOptionsToContinue(request, 'a position')
   const lsn = parseLsn(position.lsn)
   const skip = position.tx && { commitLsn: parseLsn(position.tx.commitLsn), seq: position.tx.seq }
+  const furthest = skip !== undefined && skip.commitLsn > lsn ? skip.commitLsn : lsn
+  const refusal = request.onLostSlot === 'resnapshot' ? slotLoss(request.slotName, slot, server) : undefined
+  if (refusal !== undefined) {
+    checkTimeline(server, history, position)
+    return planRenewal(request, server, slot, position, { refusal, furthest })
+  }
   const usable = checkSlotUsable(request.slotName, slot, server)
   checkTimeline(server, history, position)
   checkSlotIsSame(usable, position)
   checkSlotReaches(usable, lsn)
   if (skip !== undefined) checkSameCounting(request, position)
-  const furthest = skip !== undefined && skip.commitLsn > lsn ? skip.commitLsn : lsn
   return {
     kind: 'continue',
     from: lsn,
@@ -168,6 +188,29 @@ function planRemake(
   }
   if (slot !== undefined) checkSlotIsLeftover(slot, server)
   return { kind: 'remake', dropSlot: slot !== undefined, position: newPosition(request, server, { copied }) }
+}
+
+/**
+ * What was committed since the position is gone with the slot, so all is copied again. The first position, which is stored
+ * before the slot is made, says so to the next run, and stands behind the one before it: the slot that is going to be made
+ * begins behind all that the server has.
+ */
+function planRenewal(
+  request: StartRequest,
+  server: ServerFacts,
+  slot: SlotFacts | undefined,
+  { lsn, copied }: Position,
+  { refusal, furthest }: { readonly refusal: WalwireError; readonly furthest: Lsn },
+): StartPlan {
+  const first = newPosition(request, server, { copied })
+  const behind = parseLsn(lsn) + 1n
+  return {
+    kind: 'renew',
+    refusal,
+    dropSlot: slot !== undefined,
+    waitFor: whatToWaitFor(server, furthest, server.flushLsn),
+    position: parseLsn(first.lsn) >= behind ? first : { ...first, lsn: formatLsn(behind) },
+  }
 }
 
 function checkOptionsToContinue({ temporary, snapshot, slotName }: StartRequest, start: string): void {

@@ -20,7 +20,14 @@ const position: Position = {
   phase: 'stream',
   lsn: '0/1',
 }
-const failure: TryFailure = { error: lost, standing: position, begun: true, servedMs: 1, streamed: true }
+const failure: TryFailure = {
+  error: lost,
+  standing: position,
+  begun: true,
+  servedMs: 1,
+  renewable: false,
+  streamed: true,
+}
 const policy = { ...defaultReconnectPolicy, maxAttempts: 3 }
 
 function answered(code: string): WalwireError {
@@ -99,4 +106,13 @@ describe('a feed that was cut off', () => {
     const failed = { ...failure, error: answered('XX000'), streamed: false }
     expect(new Reconnection(policy).afterFailure(failed, 0)).toBeUndefined()
   })
+})
+
+test('a slot that is lost ends the row, unless the feed is to begin anew: then it is tried as what may pass', () => {
+  expect(new Reconnection(policy).afterFailure({ ...failure, error: gone }, 0)).toBeUndefined()
+  const renewing = { ...failure, error: gone, renewable: true }
+  const reconnection = new Reconnection(policy)
+  for (let tries = 0; tries < 3; tries++) expect(reconnection.afterFailure(renewing, 0)).toBe(policy.minDelayMs)
+  expect(reconnection.afterFailure(renewing, 0)).toBeUndefined()
+  expect(new Reconnection(false).afterFailure(renewing, 0)).toBeUndefined()
 })

@@ -21,7 +21,7 @@ async function plan(replication: Connection, slotName: string, start: StartReque
   const server = await readServerFacts(replication)
   const history = await readTimelineHistory(replication, server.timeline)
   return planStart(
-    { start, slotName, temporary: false, snapshot: 'initial', publications: ['p'] },
+    { start, slotName, temporary: false, snapshot: 'initial', publications: ['p'], onLostSlot: 'fail' },
     server,
     slot,
     history,

@@ -4,7 +4,7 @@ import { type ErrorCode, WalwireError } from '../../src/protocol/messages/errors
 import { formatLsn, parseLsn } from '../../src/protocol/messages/lsn.ts'
 import type { ServerFacts } from '../../src/replication/catalog/server-facts.ts'
 import type { TimelineSwitch } from '../../src/replication/catalog/timeline-history.ts'
-import type { Position } from '../../src/replication/position.ts'
+import { comparePositions, type Position } from '../../src/replication/position.ts'
 import type { SlotFacts } from '../../src/replication/slot/slot.ts'
 import { planStart, type StartPlan, type StartRequest } from '../../src/replication/start.ts'
 
@@ -59,6 +59,7 @@ const request: StartRequest = {
   temporary: false,
   snapshot: 'initial',
   publications: ['orders', 'goods'],
+  onLostSlot: 'fail',
 }
 
 interface Case {
@@ -413,6 +414,70 @@ describe("start: 'slot'", () => {
   })
 })
 
+describe('a feed that is to begin anew where its slot is lost', () => {
+  const renewing = { start: position, onLostSlot: 'resnapshot' } as const
+  const asked = { ...renewing, start: { ...position, copied: 12, members: 'gggB6lgBMC' } }
+
+  test.each<[string, Partial<SlotFacts> | undefined, ErrorCode]>([
+    ['gone', undefined, 'slot_lost'],
+    ['without its WAL, on 14 to 16', { walStatus: 'lost', restartLsn: undefined }, 'slot_invalidated'],
+    ['given up by a standby of 16', { conflicting: true }, 'slot_invalidated'],
+    ['given up, from 17 on', { invalidationReason: 'idle_timeout' }, 'slot_invalidated'],
+  ])('does, where it is %s: behind all that was delivered, and counting on', (_how, found, code) => {
+    const planned = plan({ request: asked, slot: found })
+    expect(planned).toMatchObject({
+      kind: 'renew',
+      refusal: { code },
+      dropSlot: found !== undefined,
+      waitFor: undefined,
+    })
+    expect(planned.position).toMatchObject({ phase: 'new', lsn: '0/1000', copied: 12 })
+    expect(planned.position).not.toHaveProperty('members')
+    expect(planned.position).not.toHaveProperty('consistentPoint')
+    expect(comparePositions(planned.position, asked.start)).toBeGreaterThan(0)
+    expect(failure({ request: { start: position }, slot: found }).code).toBe(code)
+  })
+
+  test('stands behind its position even where the server has written nothing since', () => {
+    const start: Position = { ...position, lsn: '0/1000', consistentPoint: '0/1000' }
+    const planned = plan({ request: { ...renewing, start }, slot: undefined })
+    expect(planned.position.lsn).toBe('0/1001')
+    expect(comparePositions(planned.position, start)).toBeGreaterThan(0)
+  })
+
+  test('waits for a standby to be where the feed was', () => {
+    const behind: ServerFacts = { ...standby, replayLsn: 0x500n }
+    expect(plan({ request: renewing, server: behind, slot: undefined })).toMatchObject({
+      kind: 'renew',
+      waitFor: 0x700n,
+    })
+  })
+
+  test.each<[ErrorCode, Omit<Case, 'request'> & { start?: StartRequest['start'] }]>([
+    ['other_system', { start: { ...position, systemId: '1' }, slot: undefined }],
+    ['other_database', { start: { ...position, database: 'bank' }, slot: undefined }],
+    ['other_slot', { start: { ...position, slot: 'other' }, slot: undefined }],
+    ['timeline_diverged', { server: { timeline: 2 }, history: [{ timeline: 1, end: 0x600n }], slot: undefined }],
+    ['position_ahead', { server: { flushLsn: 0x600n, insertLsn: 0x600n }, slot: undefined }],
+    ['slot_recreated', { slot: { confirmedFlush: 0x3ffn } }],
+    ['gap', { slot: { confirmedFlush: 0x701n } }],
+    ['slot_plugin', { slot: { plugin: 'wal2json', walStatus: 'lost' } }],
+    ['slot_physical', { slot: { type: 'physical', plugin: undefined, database: undefined, walStatus: 'lost' } }],
+    ['slot_database', { slot: { database: 'bank', walStatus: 'lost' } }],
+    ['slot_two_phase', { slot: { twoPhase: true, walStatus: 'lost' } }],
+    ['slot_synchronized', { slot: { synced: true, walStatus: 'lost' }, server: standby }],
+    // nothing tells whether these are of this system
+    ['slot_lost', { start: '0/700', slot: undefined }],
+    ['slot_invalidated', { start: 'slot', slot: { walStatus: 'lost' } }],
+  ])('does not for %s', (code, { start = position, slot: found, ...given }) => {
+    expect(failure({ request: { ...renewing, start }, ...given, slot: found }).code).toBe(code)
+  })
+
+  test('goes on where the slot is there', () => {
+    expect(plan({ request: renewing, slot })).toMatchObject({ kind: 'continue', from: 0x700n })
+  })
+})
+
 describe('whatever was stored and whatever is found', () => {
   const lsn = fc.bigInt({ min: 0n, max: 12n })
   const maybe = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined })
@@ -443,6 +508,7 @@ describe('whatever was stored and whatever is found', () => {
     fc.constant('slot' as const),
     fc.constant(undefined),
   )
+  const renewal = fc.constantFrom('fail' as const, 'resnapshot' as const)
   const histories = fc.tuple(lsn, lsn).map(([a, b]) => [
     { timeline: 1, end: a },
     { timeline: 2, end: a + b },
@@ -450,7 +516,7 @@ describe('whatever was stored and whatever is found', () => {
 
   test('a plan never leaves a gap, and never overlooks what is there', () => {
     fc.assert(
-      fc.property(starts, servers, maybe(slots), histories, (start, facts, found, history) => {
+      fc.property(starts, servers, maybe(slots), histories, renewal, (start, facts, found, history, onLostSlot) => {
         const server: ServerFacts = {
           ...primary,
           ...facts,
@@ -460,7 +526,7 @@ describe('whatever was stored and whatever is found', () => {
         const known = found && { ...slot, ...found }
         let planned: StartPlan
         try {
-          planned = planStart({ ...request, start }, server, known, history)
+          planned = planStart({ ...request, start, onLostSlot }, server, known, history)
         } catch (error) {
           if (!(error instanceof WalwireError)) throw error
           return
@@ -476,6 +542,16 @@ describe('whatever was stored and whatever is found', () => {
           expect(start).toMatchObject({ phase: expect.stringMatching('new|snapshot') })
           expect(planned.dropSlot).toBe(known !== undefined)
           if (known !== undefined) expect(known.plugin).toBe('pgoutput')
+          return
+        }
+        if (planned.kind === 'renew') {
+          // asked for, of this system, and lost: never one that can be decoded from
+          expect(onLostSlot).toBe('resnapshot')
+          expect(start).toMatchObject({ phase: 'stream' })
+          expect(planned.dropSlot).toBe(known !== undefined)
+          if (known !== undefined) expect(known).toMatchObject({ walStatus: 'lost', plugin: 'pgoutput' })
+          if (typeof start !== 'object' || parseLsn(start.lsn) < parseLsn(start.consistentPoint ?? '0/0')) return
+          expect(comparePositions(planned.position, start)).toBeGreaterThan(0)
           return
         }
         // the server would silently start at confirmed_flush

@@ -16,6 +16,7 @@ const words: readonly (readonly [RegExp, string])[] = [
   [/\bthe same output\b/g, 'the same --output'],
   [/\bthe same publications\b/g, 'the same --publication'],
   [/\bslotTimeoutMs\b/g, '--slot-timeout'],
+  [/\bonLostSlot: '(\w+)'/g, '--on-lost-slot $1'],
   [/\b(start|snapshot): '(\w+)'/g, '--$1 $2'],
   [/the option '?(\w+)'?(?= )/g, 'the option --$1'],
 ]

@@ -41,6 +41,7 @@ export interface FollowArguments {
   readonly temporary: boolean
   readonly slotTimeoutMs: number | undefined
   readonly reconnect: ReconnectOptions | false
+  readonly onLostSlot: 'fail' | 'resnapshot'
 }
 
 /** How the command talks about itself: known before anything else is judged. */
@@ -89,6 +90,7 @@ export function readFollowArguments(given: SortedArguments): FollowArguments {
     temporary: given.has('temporary'),
     slotTimeoutMs: readSeconds('slot-timeout', given.value('slot-timeout')),
     reconnect: readReconnect(given),
+    onLostSlot: oneOf('on-lost-slot', given.value('on-lost-slot') ?? 'fail', ['fail', 'resnapshot']),
   }
   refuseContradictions(parsed, given)
   return parsed
@@ -150,6 +152,13 @@ function refuseContradictions(parsed: FollowArguments, given: SortedArguments): 
       '--checkpoint needs a slot that lasts',
       `a checkpoint is to be continued, and ${temporary ? '--temporary makes a slot' : 'a slot without a name'} ends with this run`,
       temporary ? 'leave out one of --checkpoint and --temporary' : 'give --slot NAME',
+    )
+  }
+  if (parsed.onLostSlot === 'resnapshot' && (temporary || snapshot !== 'initial' || slot === undefined)) {
+    throw usageError(
+      `--on-lost-slot resnapshot contradicts ${temporary || slot === undefined ? 'a temporary slot' : `--snapshot ${snapshot}`}`,
+      'it makes the slot anew, copies all tables again and follows them',
+      'leave out one of the two',
     )
   }
   if (start !== undefined && temporary) {

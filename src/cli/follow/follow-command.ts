@@ -100,11 +100,23 @@ async function followInto(parsed: FollowArguments, logger: Logger, screen: Scree
 }
 
 function followOptions(parsed: FollowArguments, logger: Logger): FollowOptions {
-  const { url, publications, slot, start, snapshot, temporary, slotTimeoutMs, values, binary, reconnect } = parsed
+  const { url, publications, slot, start, snapshot, temporary, slotTimeoutMs, values, binary, reconnect, onLostSlot } =
+    parsed
   return {
     connection: url,
     publication: publications,
-    ...{ slot, start, snapshot, temporary: temporary || undefined, slotTimeoutMs, values, binary, reconnect, logger },
+    ...{
+      slot,
+      start,
+      snapshot,
+      temporary: temporary || undefined,
+      slotTimeoutMs,
+      values,
+      binary,
+      reconnect,
+      onLostSlot,
+      logger,
+    },
   }
 }
 

@@ -39,6 +39,15 @@ export const followOptions = {
       example: '5min',
     },
   },
+  'When the slot is lost': {
+    'on-lost-slot': {
+      kind: 'value',
+      value: 'WHAT',
+      text: 'fail; or resnapshot: begin anew where the slot is gone or was given up by the server, with a new slot and a copy of all tables that replaces what was written of them; what changed in between is not told',
+      byDefault: 'fail',
+      example: 'resnapshot',
+    },
+  },
   'What is followed': {
     publication: {
       kind: 'values',

@@ -15,7 +15,15 @@ export interface Checkpoint {
   /** Null until something was delivered, where the start was given and so no position was known. */
   readonly position: Position | null
   /** The output and how much of it the position covers; null when it went to stdout. */
-  readonly output: { readonly path: string; readonly length: number } | null
+  readonly output: CoveredOutput | null
+}
+
+/** How much of an output a checkpoint covers. */
+export interface CoveredOutput {
+  readonly path: string
+  readonly length: number
+  /** Where the copy began that is not over: a run that begins it again cuts the output back to there. Absent: at its beginning. */
+  readonly copiedFrom?: number
 }
 
 /**
@@ -121,11 +129,18 @@ function isStart(value: unknown): value is string | null {
   }
 }
 
-function isOutput(value: unknown): value is { path: string; length: number } | null {
+function isOutput(value: unknown): value is CoveredOutput | null {
   if (value === null) return true
   return (
-    isObject(value) && typeof value.path === 'string' && Number.isSafeInteger(value.length) && Number(value.length) >= 0
+    isObject(value) &&
+    typeof value.path === 'string' &&
+    isLength(value.length) &&
+    (value.copiedFrom === undefined || (isLength(value.copiedFrom) && value.copiedFrom <= value.length))
   )
+}
+
+function isLength(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -35,6 +35,8 @@ export class LineDestination implements Destination {
   /** What the checkpoint was begun with, as long as it has no position. */
   #start: string | null = null
   #startPosition: Position | null = null
+  /** The length of the output where the copy began that is under way. */
+  #copiedFrom = 0
   /** Whether what is in the output is explained: by a checkpoint, or because nobody asks. */
   #explained = true
   #committing: Promise<void> | undefined
@@ -66,6 +68,7 @@ export class LineDestination implements Destination {
     this.#explained = stored !== undefined
     this.#start = (stored ? stored.start : request.start) ?? null
     this.#startPosition = typeof start === 'object' ? start : null
+    this.#copiedFrom = stored?.output?.copiedFrom ?? 0
     this.#output = output(resumed.outputLength)
     return stored === undefined || resumed.start === undefined ? undefined : { start: resumed.start }
   }
@@ -136,11 +139,19 @@ export class LineDestination implements Destination {
       version: checkpointVersion,
       start: this.#start,
       position,
-      output: path === undefined ? null : { path, length },
+      output: path === undefined ? null : { path, length, ...this.#copyAt(position, length) },
     }
     this.#storing = this.#storeLocked(checkpoint, content)
     await this.#storing
     this.#explained = true
+  }
+
+  /** A position of phase `new` comes before a copy: behind all that was written, where a feed begins anew. */
+  #copyAt(position: Position | null, length: number): { readonly copiedFrom?: number } {
+    if (position?.phase === 'new') this.#copiedFrom = length
+    return position === null || position.phase === 'stream' || this.#copiedFrom === 0
+      ? {}
+      : { copiedFrom: this.#copiedFrom }
   }
 
   async #storeLocked(checkpoint: string, content: Checkpoint): Promise<void> {

@@ -70,13 +70,14 @@ export function resume(
       hint: 'give the same publications as before, or begin anew with another slot, checkpoint and output',
     })
   }
-  if (position.phase !== 'stream') return { start: position, outputLength: 0 }
-  if (output !== null && (outputSize ?? 0) < output.length) {
+  // a copy begins again, behind what the feed had written before it
+  const length = position.phase === 'stream' ? (output?.length ?? 0) : (output?.copiedFrom ?? 0)
+  if (output !== null && (outputSize ?? 0) < length) {
     throw new WalwireError('output_shorter', {
       what: `the output ${output.path} is shorter than its checkpoint says`,
-      why: `it has ${outputSize ?? 0} bytes, and the checkpoint ${request.checkpoint} covers ${output.length}`,
+      why: `it has ${outputSize ?? 0} bytes, and the checkpoint ${request.checkpoint} covers ${length}`,
       hint: 'restore the output; or begin anew: remove the checkpoint, empty the output, and drop the slot',
     })
   }
-  return { start: position, outputLength: output?.length ?? 0 }
+  return { start: position, outputLength: length }
 }

@@ -2,7 +2,7 @@ import { WalwireError } from '../../protocol/messages/errors.ts'
 import { formatLsn, type Lsn, parseLsn } from '../../protocol/messages/lsn.ts'
 import type { ServerFacts } from '../catalog/server-facts.ts'
 import type { Position } from '../position.ts'
-import { invalidation, type SlotFacts } from './slot.ts'
+import { conflictWithRecovery, invalidation, type SlotFacts } from './slot.ts'
 
 /** A slot that can be continued. */
 export interface UsableSlot extends SlotFacts {
@@ -20,17 +20,18 @@ export function checkSlotUsable(name: string, slot: SlotFacts | undefined, serve
     throw new WalwireError('slot_lost', {
       what: `slot ${name} cannot be continued`,
       why: 'there is no such slot on this server, so it has kept nothing since the position',
-      hint: 'check the name and the server; to start over, begin without a position: a new slot and snapshot',
+      hint: `check the name and the server; ${startOver}`,
       slot: name,
     })
   }
   checkSlotKind(slot, server)
   const reason = invalidation(slot)
   if (reason !== undefined) {
+    const { cause, advice } = invalidations[reason] ?? { cause: 'it says no more', advice: '' }
     throw new WalwireError('slot_invalidated', {
       what: `slot ${name} cannot be continued`,
-      why: `the server has given it up (${reason}), and with it the changes since`,
-      hint: `${invalidationAdvice[reason] ?? ''}drop the slot and begin without a position: a new slot and snapshot`,
+      why: `the server has given it up (${reason}: ${cause}), and with it the changes since`,
+      hint: `${advice}drop the slot and begin without a position: a new slot and snapshot (onLostSlot: 'resnapshot' does so by itself)`,
       slot: name,
     })
   }
@@ -45,12 +46,56 @@ export function checkSlotUsable(name: string, slot: SlotFacts | undefined, serve
   return { ...slot, confirmedFlush: slot.confirmedFlush }
 }
 
-/** By reason, what keeps it from happening again. */
-const invalidationAdvice: Readonly<Record<string, string>> = {
-  wal_removed: 'raise max_slot_wal_keep_size, or follow more steadily; ',
-  rows_removed: 'set hot_standby_feedback = on, with a physical slot for the standby; ',
-  wal_level_insufficient: 'keep wal_level = logical on the primary; ',
-  idle_timeout: 'raise idle_replication_slot_timeout, or follow more steadily; ',
+const startOver =
+  "to start over, begin without a position: a new slot and snapshot (onLostSlot: 'resnapshot' does so by itself)"
+
+/** By reason, in the server's word for it: what is missing, and what keeps it from happening again. */
+const invalidations: Readonly<Record<string, { readonly cause: string; readonly advice: string }>> = {
+  wal_removed: {
+    cause: 'WAL that it needed was removed, since it kept more than max_slot_wal_keep_size allows',
+    advice: 'raise max_slot_wal_keep_size, or follow more steadily; ',
+  },
+  rows_removed: {
+    cause: 'the primary has removed rows of its catalogs that it needed',
+    advice: 'set hot_standby_feedback = on, with a physical slot for the standby; ',
+  },
+  wal_level_insufficient: {
+    cause: "the primary's wal_level was lowered, and its WAL has too little in it since",
+    advice: 'keep wal_level = logical on the primary; ',
+  },
+  idle_timeout: {
+    cause: 'nobody read it for longer than idle_replication_slot_timeout allows',
+    advice: 'raise idle_replication_slot_timeout, or follow more steadily; ',
+  },
+  [conflictWithRecovery]: {
+    cause: "the primary has removed rows of its catalogs that it needed, or the primary's wal_level was lowered",
+    advice: 'set hot_standby_feedback = on, with a physical slot for the standby, and keep wal_level = logical; ',
+  },
+}
+
+/**
+ * Whether a slot is lost: gone, or given up by the server. Whatever else keeps it from being continued is thrown, since
+ * somebody has done that to it.
+ *
+ * @returns the refusal, `slot_lost` or `slot_invalidated`; undefined where the slot is there and can be decoded from
+ */
+export function slotLoss(name: string, slot: SlotFacts | undefined, server: ServerFacts): WalwireError | undefined {
+  try {
+    checkSlotUsable(name, slot, server)
+    return undefined
+  } catch (error) {
+    if (isSlotLoss(error)) return error
+    throw error
+  }
+}
+
+/** What becomes of a feed that is not refused for {@link slotLoss}. */
+export const beginsAnew =
+  "the feed begins anew with a new slot, and all tables are copied again (onLostSlot: 'resnapshot'); what came and went in between is not told"
+
+/** Whether a feed failed because its slot is gone, or was given up. */
+export function isSlotLoss(error: unknown): error is WalwireError {
+  return error instanceof WalwireError && (error.code === 'slot_lost' || error.code === 'slot_invalidated')
 }
 
 /**
@@ -154,7 +199,7 @@ export function checkSlotUnmoved(from: Lsn, before: SlotFacts, after: SlotFacts 
     throw new WalwireError('slot_lost', {
       what: `slot ${before.name} cannot be continued`,
       why: 'it was dropped while the stream was starting',
-      hint: 'find out who drops it; to start over, begin without a position: a new slot and snapshot',
+      hint: `find out who drops it; ${startOver}`,
       slot: before.name,
     })
   }
@@ -175,5 +220,15 @@ function slotRecreated(slot: UsableSlot, why: string): WalwireError {
     hint: 'drop the slot and begin without a position: a new slot and snapshot',
     slot: slot.name,
     lsn: formatLsn(slot.confirmedFlush),
+  })
+}
+
+/** The slot that a run made is not there any more, or another one is. */
+export function slotExchanged(slot: string): WalwireError {
+  return new WalwireError('slot_lost', {
+    what: `slot ${slot} is not the one any more that this feed made`,
+    why: 'it was dropped, moved or made anew while the connection was lost that told others of this run',
+    hint: 'begin again with the position that was stored last: a new slot and snapshot',
+    slot,
   })
 }

@@ -27,6 +27,12 @@ export class SlotOwnership {
     this.#made = undefined
   }
 
+  /** The feed begins anew: what was stored of it continues no slot any more. */
+  renewed(): void {
+    this.#made = undefined
+    this.#claimed = false
+  }
+
   /** Whether a slot that stands there can be the one that this run made, as far as it knows of one. */
   mayBeOurs(confirmedFlush: Lsn | undefined): boolean {
     return this.#made === undefined || this.#made.consistentPoint === confirmedFlush

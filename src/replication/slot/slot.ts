@@ -63,12 +63,15 @@ function parseSlot(row: TextRow): SlotFacts {
   }
 }
 
+/** What 16 says of both reasons that a standby has. */
+export const conflictWithRecovery = 'conflict with recovery'
+
 /** Why the server will never decode from this slot again, in its own words; undefined when it will. */
 export function invalidation(slot: SlotFacts): string | undefined {
   if (slot.invalidationReason !== undefined) return slot.invalidationReason
   // PG14 and 15 tell only this; 16 tells the two reasons of a standby only as `conflicting`.
   if (slot.walStatus === 'lost') return 'wal_removed'
-  if (slot.conflicting) return 'conflict with recovery'
+  if (slot.conflicting) return conflictWithRecovery
   return undefined
 }
 

@@ -14,6 +14,10 @@ test.each([
     'to start over, begin without the checkpoint and its output: a new slot and snapshot',
   ],
   ['use the slot a; or start b without a position', 'use the slot a; or use b without the checkpoint and its output'],
+  [
+    "a new slot and snapshot (onLostSlot: 'resnapshot' does so by itself)",
+    'a new slot and snapshot (--on-lost-slot resnapshot does so by itself)',
+  ],
   ["the option 'slot' cannot be used", 'the option --slot cannot be used'],
   ["the option snapshot: 'only' does not go with a position", 'the option --snapshot only does not go with a position'],
 ])('%s', (library, command) => {

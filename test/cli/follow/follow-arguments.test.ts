@@ -44,6 +44,7 @@ describe('what is understood', () => {
       temporary: false,
       slotTimeoutMs: undefined,
       reconnect: { maxAttempts: undefined, minDelayMs: undefined, maxDelayMs: undefined, first: false },
+      onLostSlot: 'fail',
     })
   })
 
@@ -74,6 +75,11 @@ describe('what is understood', () => {
       'how it goes on after a loss',
       [...enough, '--wait', '--reconnect', '3', '--reconnect-min', '1s', '--reconnect-max', '2min'],
       { reconnect: { first: true, maxAttempts: 3, minDelayMs: 1000, maxDelayMs: 120_000 } },
+    ],
+    [
+      'that it begins anew where its slot is lost',
+      [...enough, '--on-lost-slot', 'resnapshot'],
+      { onLostSlot: 'resnapshot' },
     ],
     ['that it does not go on', [...enough, '--reconnect', '0'], { reconnect: false }],
     ['seconds', [...enough, '--slot-timeout', '1.5'], { slotTimeoutMs: 1500 }],
@@ -114,6 +120,15 @@ describe('what is refused, each with its own words and a way out', () => {
     [['--publicaton', 'shop'], 'unknown option --publicaton', 'did you mean --publication?'],
     [['--binary', '--values', 'text', ...enough], '--binary contradicts --values text'],
     [['-x', ...enough], 'unknown option -x'],
+    [['--on-lost-slot', 'skip', ...enough], '--on-lost-slot cannot be "skip"'],
+    [
+      ['--on-lost-slot', 'resnapshot', '--snapshot', 'never', ...enough],
+      '--on-lost-slot resnapshot contradicts --snapshot',
+    ],
+    [
+      ['--on-lost-slot', 'resnapshot', '--temporary', ...enough],
+      '--on-lost-slot resnapshot contradicts a temporary slot',
+    ],
     [['--reconnect', '-1', ...enough], '--reconnect needs a value'],
     [['--reconnect', 'never', ...enough], '--reconnect cannot be "never"'],
     [['--reconnect', '0', '--wait', ...enough], '--reconnect 0 contradicts --wait'],

@@ -39,6 +39,15 @@ describe('continues', () => {
     }
   })
 
+  test('inside the copy of a feed that began anew: the output cut back to where that copy began', () => {
+    for (const phase of ['new', 'snapshot'] as const) {
+      const position = positionAt(5, phase)
+      const begun = stored({ position, output: { ...output, copiedFrom: 60 } })
+      expect(resume(parsed, begun, 80)).toEqual({ start: position, outputLength: 60 })
+      expect(() => resume(parsed, begun, 59)).toThrow(expect.objectContaining({ code: 'output_shorter' }))
+    }
+  })
+
   test('to stdout there is nothing to cut', () => {
     const toStdout = { ...parsed, output: undefined }
     expect(resume(toStdout, stored({ output: null }), undefined)).toEqual({
