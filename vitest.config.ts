@@ -3,6 +3,8 @@ import { defineConfig } from 'vitest/config'
 /** Suites of pure functions: they need nothing of their own, so that one process reads the sources once for all of them. */
 const pure = ['decoder', 'protocol/messages', 'replication', 'delivery'].map((room) => `test/${room}/**/*.test.ts`)
 const withServers = 'test/**/*.integration.test.ts'
+/** What scripts/test.mjs leaves out. */
+const leftOut = (process.env.WALWIRE_TEST_EXCLUDE ?? '').split(' ').filter((path) => path !== '')
 
 const setupFiles = [
   'test/server/drop-databases.ts',
@@ -24,14 +26,14 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'pure', include: pure, exclude: [withServers], isolate: false },
+        test: { name: 'pure', include: pure, exclude: [withServers, ...leftOut], isolate: false },
       },
       {
         extends: true,
         test: {
           name: 'rest',
           include: [withServers, 'test/**/*.test.ts'],
-          exclude: pure.map((path) => path.replace('*.test.ts', '!(*.integration).test.ts')),
+          exclude: [...pure.map((path) => path.replace('*.test.ts', '!(*.integration).test.ts')), ...leftOut],
           globalSetup: ['test/server/global-setup.ts'],
         },
       },

@@ -16,5 +16,7 @@ await become('vitest/vitest.mjs', ['run', ...chosen(), ...given])
 function chosen() {
   if (which === '--slow') return slow
   const isNamed = given.some((argument) => !argument.startsWith('-') && existsSync(join(repository, argument)))
-  return which === '--all' || isNamed ? [] : slow.map((path) => `--exclude=${path}`)
+  // vitest.config.ts leaves them out: what `--exclude` says does not reach its projects
+  if (which !== '--all' && !isNamed) process.env.WALWIRE_TEST_EXCLUDE = slow.join(' ')
+  return []
 }
