@@ -146,7 +146,7 @@ describe.each(outerVersions())('PostgreSQL %i', (version) => {
     await using server = await bootServer({ version })
     await using s = await openShop(server)
     await s.insert(1, 1)
-    await using running = start([...s.follow, ...files()])
+    await using running = start([...s.follow, ...files(), '--reconnect', '0'])
     await running.says('following')
     const begun = performance.now()
     await server.stop('fast')
