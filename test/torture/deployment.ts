@@ -23,8 +23,11 @@ export interface Stored {
 
 const stopMs = 15_000
 const refusalMs = 20_000
-/** Begun anew by whoever runs it: a copy that was truncated or altered under it too often, as it says itself. */
-const mayBeginAgain = ['[snapshot_unstable]']
+/**
+ * Begun anew by whoever runs it: a copy that was truncated or altered under it too often, as it says itself, and one that
+ * found the one before it still there.
+ */
+const mayBeginAgain = ['[snapshot_unstable]', '[checkpoint_locked]']
 
 /** One follower after the other over the same slot, checkpoint and output, as whoever runs it would have it. */
 export class Deployment {
@@ -80,9 +83,8 @@ export class Deployment {
   /** Another one takes the place of the current one, and is started before that ends. */
   async roll(how: 'SIGTERM' | 'SIGKILL', overlapMs: number): Promise<void> {
     const former = this.#current
-    const next = await this.#start(['--wait'])
+    await this.start()
     await delay(overlapMs)
-    this.#current = next
     if (former === undefined) return
     if (how === 'SIGKILL') await former.kill()
     else await this.#stopped(former)
