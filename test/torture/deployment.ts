@@ -146,7 +146,8 @@ export class Deployment {
     follower.wanted = true
     follower.signal('SIGTERM')
     const ended = await follower.endedWithin(stopMs)
-    if (ended?.code === 0) return
+    // one that has only just been started does not know of signals yet, and has done nothing
+    if (ended?.code === 0 || (ended?.signal === 'SIGTERM' && follower.said === '')) return
     const how = ended === undefined ? `did not end within ${stopMs} ms` : `ended with ${ended.code ?? ended.signal}`
     this.problems.push(`a follower that was told to stop ${how}: ${follower.said.slice(-1500)}`)
     await follower.kill()
