@@ -17,6 +17,10 @@ const commands: Readonly<Record<string, Command>> = {
     summary: 'snapshot the tables of a publication, and follow them',
     load: async () => (await import('./follow/follow-command.ts')).followCommand,
   },
+  adopt: {
+    summary: 'take a checkpoint over to another server, or another slot',
+    load: async () => (await import('./adopt/adopt-command.ts')).adoptCommand,
+  },
   fuzz: {
     summary: 'try random values of every type, and compare all ways that they can take',
     load: async () => (await import('./fuzz/fuzz-command.ts')).fuzzCommand,

@@ -1,3 +1,4 @@
+export { type AdoptingServer, type Adoption, type AdoptOptions, adoptPosition } from './adoption.ts'
 export type { Batch } from './batch.ts'
 export type * from './events.ts'
 export type {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { adoptHelp, adoptOptionKinds, adoptOptions } from '../../src/cli/adopt/adopt-options.ts'
 import { demoHelp, demoOptionKinds, demoOptions } from '../../src/cli/demo/demo-options.ts'
 import { followHelp } from '../../src/cli/follow/follow-help.ts'
 import { followOptionKinds, followOptions } from '../../src/cli/follow/follow-options.ts'
@@ -7,6 +8,7 @@ import type { CommandOption, OptionSections } from '../../src/cli/option-help.ts
 
 const commands: readonly [name: string, help: string, sections: OptionSections, known: readonly string[]][] = [
   ['follow', followHelp, followOptions, Object.keys(followOptionKinds)],
+  ['adopt', adoptHelp, adoptOptions, Object.keys(adoptOptionKinds)],
   ['fuzz', fuzzHelp, fuzzOptions, Object.keys(fuzzOptionKinds)],
   ['demo', demoHelp, demoOptions, Object.keys(demoOptionKinds)],
 ]

@@ -123,7 +123,7 @@ describe('what is refused, each with its own words and a way out', () => {
     [['--on-lost-slot', 'skip', ...enough], '--on-lost-slot cannot be "skip"'],
     [
       ['--on-lost-slot', 'resnapshot', '--snapshot', 'never', ...enough],
-      '--on-lost-slot resnapshot contradicts --snapshot',
+      '--on-lost-slot resnapshot contradicts --snapshot never',
     ],
     [
       ['--on-lost-slot', 'resnapshot', '--temporary', ...enough],

@@ -199,3 +199,28 @@ describe.each(outerVersions())('a feed whose slot is lost, on PostgreSQL %i,', (
     }
   }, 60_000)
 })
+
+describe.each(outerVersions().filter((version) => version >= 18))(
+  'a slot that nobody reads, on PostgreSQL %i,',
+  (version) => {
+    test('is given up for that, and its feed is refused, or begins anew where it is told to', async () => {
+      await using server = await bootServer({ version, settings: { idle_replication_slot_timeout: '1s' } })
+      await using source = await Source.make(server, oneTable)
+      const first = source.follow()
+      await first.untilCopied()
+      await first.close()
+      const start = first.stored
+      const reason = async () => {
+        await source.write('CHECKPOINT')
+        return (await source.slotRow())?.invalidation_reason
+      }
+      await waitUntil('the slot to be given up', async () => (await reason()) === 'idle_timeout', 20_000)
+      const refused = await source.follow({ start }).failure()
+      expect(refused).toMatchObject({ code: 'slot_invalidated' })
+      expect(refused.why).toContain('idle_timeout: nobody read it')
+      expect(refused.hint).toContain('raise idle_replication_slot_timeout')
+      const reader = source.follow({ start, ...renewing })
+      expect(modes(await reader.untilCopied())).toEqual(['public.t replace'])
+    }, 60_000)
+  },
+)
