@@ -2,9 +2,9 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { env } from 'node:process'
+import { setTimeout as delay } from 'node:timers/promises'
 import postgres from 'postgres'
-import { follow } from 'walwire'
-import { keepFollowing } from '../keep-following.mjs'
+import { follow, WalwireError } from 'walwire'
 
 const database = postgres(env.SOURCE ?? '', { onnotice: () => {} })
 
@@ -51,7 +51,10 @@ const server = createServer(async (request, response) => {
 }).listen(Number(env.PORT ?? 8080), '127.0.0.1')
 await once(server, 'listening')
 
-await keepFollowing(async (signal) => {
+const stop = new AbortController()
+for (const name of ['SIGINT', 'SIGTERM']) process.once(name, () => stop.abort())
+
+while (!stop.signal.aborted) {
   /** @type {import('walwire').Feed<{ 'public.products': Product }>} */
   const feed = follow({
     connection: env.SOURCE,
@@ -59,7 +62,9 @@ await keepFollowing(async (signal) => {
     // Nothing to copy, and nothing to go on from: what the cache held is forgotten with the run.
     snapshot: 'never',
     temporary: true,
-    signal,
+    // a server that is away is waited for
+    reconnect: { first: true },
+    signal: stop.signal,
   })
   try {
     for await (const { events, position } of feed) {
@@ -72,12 +77,18 @@ await keepFollowing(async (signal) => {
       }
       feed.ack(position)
     }
+  } catch (error) {
+    // the slot went with its connection: begin anew
+    const mayPass = error instanceof WalwireError && (error.retryable || error.code === 'temporary_slot_lost')
+    if (!stop.signal.aborted && !mayPass) throw error
+    if (mayPass) console.error(`${error.message}; beginning anew`)
   } finally {
     following = false
     cache.clear()
     await feed.close()
   }
-})
+  await delay(200, undefined, { signal: stop.signal }).catch(() => {})
+}
 server.close()
 server.closeAllConnections()
 await database.end()

@@ -3,43 +3,37 @@
 import { open } from 'node:fs/promises'
 import { env } from 'node:process'
 import { follow, parsePosition, toJsonLine } from 'walwire'
-import { keepFollowing } from '../keep-following.mjs'
 
 const path = env.OUTPUT ?? 'events.jsonl'
 const mark = Buffer.from('{"position":')
 
-await keepFollowing(async (signal) => {
-  const file = await open(path, 'a+')
-  const feed = follow({
-    connection: env.SOURCE,
-    publication: env.PUBLICATION ?? 'shop',
-    slot: env.SLOT ?? 'exactly_once_file',
-    start: await recover(file),
-    // as the server prints them: whoever reads the lines loses no digit to a number of JavaScript's
-    values: 'text',
-    signal,
-  })
-  try {
-    for await (const { events, position } of feed) {
-      await file.appendFile(events.map((event) => `${toJsonLine(event)}\n`).join(''))
-      // written first, the position could be there after a power failure that the events did not survive
-      await file.datasync()
-      await file.appendFile(`${JSON.stringify({ position })}\n`)
-      await file.datasync()
-      feed.ack(position)
-    }
-  } finally {
-    await feed.close()
-    await file.close()
-  }
+const file = await open(path, 'a+')
+const feed = follow({
+  connection: env.SOURCE,
+  publication: env.PUBLICATION ?? 'shop',
+  slot: env.SLOT ?? 'exactly_once_file',
+  // read when no other run has the slot, and so none writes to the file
+  start: recover,
+  // as the server prints them: whoever reads the lines loses no digit to a number of JavaScript's
+  values: 'text',
+  // another run over the slot is waited for, and a server that is not there yet
+  reconnect: { first: true },
 })
+for (const name of ['SIGINT', 'SIGTERM']) process.once(name, () => feed.close())
 
-/**
- * Cuts the file off behind its last position.
- *
- * @param {import('node:fs/promises').FileHandle} file
- */
-async function recover(file) {
+for await (const { events, position } of feed) {
+  await file.appendFile(events.map((event) => `${toJsonLine(event)}\n`).join(''))
+  // written first, the position could be there after a power failure that the events did not survive
+  await file.datasync()
+  await file.appendFile(`${JSON.stringify({ position })}\n`)
+  await file.datasync()
+  feed.ack(position)
+}
+await feed.close()
+await file.close()
+
+/** Cuts the file off behind its last position. */
+async function recover() {
   let read = 0
   let kept = 0
   let position

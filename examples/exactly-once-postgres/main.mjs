@@ -3,7 +3,6 @@
 import { env } from 'node:process'
 import postgres from 'postgres'
 import { follow, parsePosition } from 'walwire'
-import { keepFollowing } from '../keep-following.mjs'
 
 const slot = env.SLOT ?? 'exactly_once_postgres'
 
@@ -15,33 +14,55 @@ const destination = postgres(env.DESTINATION ?? '', { types: { asText }, onnotic
 
 await destination`CREATE TABLE IF NOT EXISTS walwire_position (slot text PRIMARY KEY, position jsonb NOT NULL)`
 
-await keepFollowing(async (signal) => {
-  const [stored] = await destination`SELECT position FROM walwire_position WHERE slot = ${slot}`
-  const feed = follow({
-    connection: env.SOURCE,
-    publication: env.PUBLICATION ?? 'shop',
-    slot,
-    start: stored && parsePosition(JSON.parse(stored.position)),
-    values: 'text',
-    signal,
-  })
-  try {
-    for await (const { events, position } of feed) {
-      await destination.begin(async (tx) => {
-        // sent in this order, without waiting for one answer after the other
-        await Promise.all(statements(tx, events))
-        await tx`
-          INSERT INTO walwire_position VALUES (${slot}, ${JSON.stringify(position)})
-          ON CONFLICT (slot) DO UPDATE SET position = excluded.position`
-      })
-      // only now may the source forget
-      feed.ack(position)
-    }
-  } finally {
-    await feed.close()
-  }
+/** @type {string | undefined} */
+let known
+
+const feed = follow({
+  connection: env.SOURCE,
+  publication: env.PUBLICATION ?? 'shop',
+  slot,
+  start: load,
+  values: 'text',
+  // another run over the slot is waited for, and a server that is not there yet
+  reconnect: { first: true },
 })
+for (const name of ['SIGINT', 'SIGTERM']) process.once(name, () => feed.close())
+
+for await (const { events, position } of feed) {
+  await destination.begin(async (tx) => {
+    await store(tx, JSON.stringify(position))
+    // sent in this order, without waiting for one answer after the other
+    await Promise.all(statements(tx, events))
+  })
+  // only now may the source forget
+  feed.ack(position)
+}
+await feed.close()
 await destination.end()
+
+/** What was stored last. Asked when no other run has the slot; a transaction that one may have left open is waited for. */
+async function load() {
+  const [stored] = await destination`SELECT position FROM walwire_position WHERE slot = ${slot} FOR UPDATE`
+  known = stored?.position
+  return known === undefined ? undefined : parsePosition(JSON.parse(known))
+}
+
+/**
+ * Stores a position in place of the one that this run knows as the last, and of no other: a run that was replaced, and does
+ * not know it yet, fails here.
+ *
+ * @param {import('postgres').TransactionSql} tx
+ * @param {string} position
+ */
+async function store(tx, position) {
+  const { count } =
+    known === undefined
+      ? await tx`INSERT INTO walwire_position VALUES (${slot}, ${position}) ON CONFLICT DO NOTHING`
+      : await tx`UPDATE walwire_position SET position = ${position} WHERE slot = ${slot} AND position = ${known}`
+  if (count !== 1)
+    throw new Error(`the position of slot ${slot} is not the one that was stored last: another run has taken over`)
+  known = position
+}
 
 /**
  * One statement for each event, and one for all copied rows that come in a row.

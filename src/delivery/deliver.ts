@@ -12,7 +12,7 @@ import { defaultRetryPolicy, type RetryPolicy } from './retry-policy.ts'
 /** What {@link deliver} takes: what a feed takes, and where it goes. */
 export interface DeliverOptions<T extends object = AnyTables> extends Omit<FollowOptions, 'signal'> {
   readonly destination: Destination<T>
-  /** Where the feed begins if the destination holds nothing yet. */
+  /** Where the feed begins if the destination holds nothing yet. No function beside a checkpoint, which knows that itself. */
   readonly start?: FollowOptions['start']
   /** Aborting it ends the delivery in order: what is in hand is written, committed and acknowledged. */
   readonly signal?: AbortSignal | undefined
@@ -54,7 +54,7 @@ export async function deliver(options: DeliverOptions): Promise<DeliveryEnd> {
   return await new Delivery({
     destination,
     delivered,
-    follow: (start) => follow({ ...followed, start }),
+    follow: (start) => follow({ ...followed, start: start ?? followed.start }),
     endsByItself: settings.stop !== undefined || settings.snapshot === 'only',
     canContinue: !settings.temporary,
     policy,
@@ -71,7 +71,8 @@ export function deliveredFeed(options: Omit<FollowOptions, 'signal'>, signal: Ab
     publications,
     slot: options.slot,
     snapshot,
-    start: typeof start === 'bigint' ? formatLsn(start) : start,
+    start: typeof start === 'bigint' ? formatLsn(start) : typeof start === 'function' ? undefined : start,
+    startIsAsked: typeof start === 'function',
     signal,
   }
 }

@@ -21,7 +21,7 @@ export interface DeliveryEnd {
 export interface DeliveryParts {
   readonly destination: Destination
   readonly delivered: DeliveredFeed
-  /** Begins a feed there. */
+  /** Begins a feed there; undefined: where the caller said. */
   readonly follow: (start: Position | string | undefined) => Feed
   /** Whether the feed comes to an end without being stopped. */
   readonly endsByItself: boolean

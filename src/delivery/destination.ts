@@ -46,6 +46,8 @@ export interface DeliveredFeed {
   readonly snapshot: 'initial' | 'never' | 'only'
   /** Where the feed begins if the destination holds nothing yet; an LSN is text. */
   readonly start: Position | string | undefined
+  /** A function says that, which is asked when the slot is this delivery's: `start` is undefined here. */
+  readonly startIsAsked?: boolean | undefined
   /** Aborted when the delivery is to end. */
   readonly signal: AbortSignal
 }

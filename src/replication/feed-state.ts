@@ -32,12 +32,15 @@ export class FeedState {
   former: ServingProcesses | undefined
   /** Of the last try: a relation that did not change stays the same object. */
   decoder: PgoutputDecoder | undefined
+  /** Another run had the slot when this one wanted it. */
+  waitedForSlot = false
   /** The transaction in the middle of which the feed stands. */
   transaction: Transaction | undefined
   /** How often other connections took the place of lost ones. */
   #reconnects = 0
   #servedSinceMs: number | undefined
   #begun = false
+  #delivers = false
 
   /** What it failed with last, whether or not it went on. */
   get lastError(): FeedError | undefined {
@@ -74,6 +77,7 @@ export class FeedState {
 
   /** The caller gets this batch: it counts as delivered, and may be stored. */
   handOver({ position, events }: Batch): void {
+    this.#delivers = true
     this.progress.deliver(position)
     const last = events.at(-1)
     this.transaction = position.tx !== undefined && last !== undefined && 'tx' in last ? last.tx : undefined
@@ -86,5 +90,7 @@ export class FeedState {
   away(): void {
     this.#servedSinceMs = undefined
     this.announced.takeBack()
+    // another run may have the slot before this one does, and leave it elsewhere
+    if (!this.#begun && !this.#delivers) this.progress.withdraw()
   }
 }

@@ -1,18 +1,20 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Connection } from '../protocol/connection/connection.ts'
 import { within } from '../protocol/connection/within.ts'
-import { WalwireError } from '../protocol/messages/errors.ts'
+import type { WalwireError } from '../protocol/messages/errors.ts'
 import { formatLsn, type Lsn, parseLsn } from '../protocol/messages/lsn.ts'
 import { dropSlotCommand } from '../protocol/messages/replication-commands.ts'
 import { errorFieldsOf } from '../protocol/messages/server-error.ts'
+import { feedEnded } from './abortable.ts'
 import type { Batch } from './batch.ts'
 import { KnownTypes } from './catalog/known-types.ts'
-import { checkSameTimeline } from './catalog/server-facts.ts'
-import { readTimelineHistory } from './catalog/timeline-history.ts'
+import { checkSameTimeline, readServerFacts } from './catalog/server-facts.ts'
 import { waitForLsn } from './catalog/wait-for-lsn.ts'
 import { Connections, type ServingProcesses } from './connections.ts'
+import { type Decision, decide } from './decision.ts'
+import { askForStart, outdatedStart } from './feed-start.ts'
 import type { FeedState } from './feed-state.ts'
-import type { FollowSettings } from './follow-options.ts'
+import type { CheckedStart, FollowSettings } from './follow-options.ts'
 import { knowingAll, withMembers } from './known-members.ts'
 import type { Position } from './position.ts'
 import { type PublishedMembers, readMembers, readPublications } from './publication/publication.ts'
@@ -28,7 +30,7 @@ import type { MadeSlot } from './slot/slot-ownership.ts'
 import { Copying } from './snapshot/copying.ts'
 import { heldBefore } from './snapshot/held-tables.ts'
 import { inTurn, type Source, single } from './source.ts'
-import { planStart, type StartPlan } from './start.ts'
+import type { StartPlan } from './start.ts'
 import { Following } from './stream/following.ts'
 import type { ReplicationStream } from './stream/replication-stream.ts'
 import type { SayWait } from './waits.ts'
@@ -36,6 +38,8 @@ import type { SayWait } from './waits.ts'
 /** A slot that is made anew waits this long for a walsender of an earlier run to let go of it; any, for that run itself. */
 const leftoverDeadlineMs = 5_000
 const lockRetryMs = 100
+/** So often a feed looks that waits for another for longer. */
+const longLockRetryMs = 250
 /** A connection that the server ended with a last word closes until then; */
 const lastWordMs = 300
 /** and what is known of a loss is known until then. */
@@ -184,12 +188,12 @@ export class FeedTry implements Source {
   }
 
   async #begin(): Promise<Source> {
-    const { plan, slot } = await this.#claimSlot()
+    const { plan, slot, start } = await this.#claimSlot()
     const found = await this.#reviewPublications()
     const hasRoots = found.publications.some(({ viaRoot }) => viaRoot)
     if (plan.kind !== 'continue' || hasRoots) await this.#readPublications()
     if (plan.kind === 'renew' && plan.waitFor !== undefined) await this.#waitFor(plan.waitFor)
-    if (plan.kind !== 'continue') return this.#beginAnew(plan, slot)
+    if (plan.kind !== 'continue') return this.#beginAnew(plan, slot, start)
     const position = withMembers(plan.position, found.members.map(foundTable), {
       logger: this.#settings.logger,
       said: this.#state.said,
@@ -224,7 +228,8 @@ export class FeedTry implements Source {
 
   /**
    * Decides how to start, as the only run over the slot. What is refused whoever else lives is refused at once; another
-   * run's end is waited for a moment, since the server may take one to notice that a client is gone.
+   * run's end is waited for a moment, since the server may take one to notice that a client is gone, and without end by a feed
+   * that was told to wait.
    *
    * @throws {WalwireError} `slot_taken` where another run lives, `slot_active` where it streams, and as {@link planStart}
    */
@@ -233,27 +238,42 @@ export class FeedTry implements Source {
   }
 
   async #claimWhenFree(say: SayWait): Promise<Decision> {
-    const { slot: name, logger } = this.#settings
+    const { slot: name, logger, reconnect } = this.#settings
     const { ordinary, server } = this.#connections
     const lock = new RunLock(ordinary, server.systemId, name)
+    const waits = !this.#state.begun && reconnect !== false && reconnect.first
     const deadline = performance.now() + leftoverDeadlineMs
     const former = this.#formerProcesses
     for (let told = false; ; told = true) {
       const holder = await (former === undefined ? lock.take() : lock.takeOver(former.ordinary))
-      if (holder === undefined && former !== undefined) {
-        await freeSlot(ordinary, name, { pid: former.replication, deadlineMs: leftoverDeadlineMs })
-      }
-      const decision = await this.#decide()
       if (holder === undefined) {
         ordinary.whenRenewed = (connection, former) => this.#reclaimSlot(connection, former.processId)
-        return decision
+        if (former !== undefined) {
+          await freeSlot(ordinary, name, { pid: former.replication, deadlineMs: leftoverDeadlineMs })
+        }
+        const start = this.#start
+        if (typeof start !== 'function') return await this.#decide(start)
+        say('the function that was given as start to answer')
+        const answer = await askForStart(start, name, this.#signal)
+        // the other run may have got further than the server was when this one connected
+        return await this.#decide(answer, await readServerFacts(this.#connections.replication))
       }
-      if (decision.plan.kind === 'continue' && decision.slot?.activePid !== undefined) throw slotActive(decision.slot)
-      if (performance.now() >= deadline) throw slotTaken(name, holder)
+      this.#state.waitedForSlot = true
+      await this.#judgeWhileTaken(waits)
+      const isLate = performance.now() >= deadline
+      if (isLate && !waits) throw slotTaken(name, holder)
       say(`another run over slot ${name} to end: process ${holder} of the server is its ordinary connection`)
       if (!told) logger.info({ slot: name, pid: holder }, `slot ${name} is another run's: waiting for that to end`)
-      await delay(lockRetryMs, undefined, { signal: this.#signal })
+      await delay(isLate ? longLockRetryMs : lockRetryMs, undefined, { signal: this.#signal })
     }
+  }
+
+  /** What another run's end would not mend. A function is asked when the other is gone: until then its answer may change. */
+  async #judgeWhileTaken(waits: boolean): Promise<void> {
+    const start = this.#start
+    if (typeof start === 'function') return
+    const { plan, slot } = await this.#decide(start)
+    if (!waits && plan.kind === 'continue' && slot?.activePid !== undefined) throw slotActive(slot)
   }
 
   /** Of the try before this one, if it is the same server that knows them. */
@@ -286,14 +306,13 @@ export class FeedTry implements Source {
     return this.#state.progress.standing ?? this.#settings.start
   }
 
-  async #decide(): Promise<Decision> {
-    const { slot: slotName } = this.#settings
-    const { ordinary, replication, server } = this.#connections
-    const start = this.#start
-    const slot = await readSlot(ordinary, slotName)
-    const isOlder = isPosition(start) && start.timeline < server.timeline
-    const history = isOlder ? await readTimelineHistory(replication, server.timeline) : []
-    return { plan: planStart({ ...this.#settings, start, slotName }, server, slot, history), slot }
+  async #decide(start: CheckedStart, server = this.#connections.server): Promise<Decision> {
+    try {
+      return await decide(this.#settings, this.#connections, server, start)
+    } catch (error) {
+      const isGiven = start !== undefined && start === this.#settings.start
+      throw isGiven && this.#state.waitedForSlot ? outdatedStart(error) : error
+    }
   }
 
   /** Waits until the server can send up to this LSN. @throws {WalwireError} `position_ahead` */
@@ -310,7 +329,11 @@ export class FeedTry implements Source {
   }
 
   /** A feed that has no slot yet, or one that is to be made anew. @param found the slot that is in the way */
-  #beginAnew(plan: Exclude<StartPlan, { kind: 'continue' }>, found: SlotFacts | undefined): Source {
+  #beginAnew(
+    plan: Exclude<StartPlan, { kind: 'continue' }>,
+    found: SlotFacts | undefined,
+    start: CheckedStart,
+  ): Source {
     const { slot, snapshot, logger } = this.#settings
     const { progress, ownership, held } = this.#state
     const { kind, position } = plan
@@ -326,8 +349,7 @@ export class FeedTry implements Source {
     if (dropFirst && !ownership.mayBeOurs(standsAt)) throw slotExchanged(slot)
     // what this run has delivered of a copy is known exactly; who followed has all tables
     if (kind === 'renew' || (kind === 'remake' && progress.delivered === undefined)) {
-      const start = this.#start
-      held.addEarlier(heldBefore(isPosition(start) ? start : undefined))
+      held.addEarlier(heldBefore(typeof start === 'object' ? start : undefined))
     }
     stages.push(async () => {
       if (dropFirst) {
@@ -418,27 +440,8 @@ export class FeedTry implements Source {
   }
 }
 
-/** Why what a feed waits for is given up when it ends. */
-export function feedEnded(): WalwireError {
-  return new WalwireError('cancelled', {
-    what: 'the feed ended',
-    why: 'it was closed',
-    hint: 'begin another feed at the position that was stored last',
-  })
-}
-
-/** How to start, and the slot that was found. */
-interface Decision {
-  readonly plan: StartPlan
-  readonly slot: SlotFacts | undefined
-}
-
 /** Where the stream begins: at the slot's consistent point. */
 function streamPosition(first: Position, consistentPoint: Lsn): Position {
   const lsn = formatLsn(consistentPoint)
   return { ...first, consistentPoint: lsn, phase: 'stream', lsn }
-}
-
-function isPosition(start: FollowSettings['start']): start is Position {
-  return typeof start === 'object'
 }

@@ -8,6 +8,9 @@ import type { Logger } from './logger.ts'
 import type { Position } from './position.ts'
 import type { ReconnectOptions } from './reconnection.ts'
 
+/** Where a feed begins: a position that was stored, an LSN, `'slot'`, or undefined for a first run. */
+export type FeedStart = Position | LsnInput | undefined
+
 /** What {@link follow} takes. */
 export interface FollowOptions {
   /** Where the server is: a URI, or libpq's keywords. PG* variables and ~/.pgpass fill in what is missing. */
@@ -20,8 +23,11 @@ export interface FollowOptions {
    * What was stored last; undefined the first time.
    * An LSN is a transaction boundary in the slot, continued without the checks that need an identity;
    * `'slot'` continues where the slot stands. Both without a snapshot.
+   *
+   * A function is asked for it once no other run has the slot, and again at each try until the slot is this feed's: so a run that
+   * waited for another begins where that one ended. What it fails with ends the feed (`start_failed`).
    */
-  readonly start?: Position | LsnInput | undefined
+  readonly start?: FeedStart | (() => FeedStart | Promise<FeedStart>)
   /** The feed ends there: exactly the transactions with `commitLsn < stop` are delivered. */
   readonly stop?: LsnInput | undefined
   /** `initial` (default): copy the tables, then follow. `never`: follow only. `only`: copy, then end. */

@@ -2,18 +2,21 @@ import { randomBytes } from 'node:crypto'
 import { TypeRegistry } from '../decoder/types/registry.ts'
 import { WalwireError } from '../protocol/messages/errors.ts'
 import { type Lsn, type LsnInput, parseLsn } from '../protocol/messages/lsn.ts'
-import type { FollowOptions } from './feed.ts'
+import type { FeedStart, FollowOptions } from './feed.ts'
 import { type Logger, silentLogger } from './logger.ts'
 import { type Position, parsePosition } from './position.ts'
 import { defaultReconnectPolicy, type ReconnectOptions, type ReconnectPolicy } from './reconnection.ts'
 import { isSlotName } from './slot/slot-name.ts'
+
+/** A {@link FeedStart} that was looked at. */
+export type CheckedStart = Position | Lsn | 'slot' | undefined
 
 /** {@link FollowOptions} checked, with defaults in place. */
 export interface FollowSettings extends Omit<FollowOptions, 'publication' | 'stop' | 'start' | 'reconnect'> {
   /** In alphabetical order, each once. */
   readonly publications: readonly string[]
   readonly slot: string
-  readonly start: Position | Lsn | 'slot' | undefined
+  readonly start: CheckedStart | (() => FeedStart | Promise<FeedStart>)
   readonly stop: Lsn | undefined
   readonly snapshot: 'initial' | 'never' | 'only'
   readonly temporary: boolean
@@ -90,7 +93,7 @@ export function checkFollowOptions(options: FollowOptions): FollowSettings {
   if (invalidText !== 'error' && invalidText !== 'bytes') {
     reject('invalidText', `it is ${JSON.stringify(invalidText)}`, "use 'error' or 'bytes'")
   }
-  const start = checkStart(options.start)
+  const start = typeof options.start === 'function' ? options.start : checkStart(options.start)
   if (temporary && start !== undefined) {
     reject('start', 'a temporary slot begins anew with every run', "leave out either 'start' or 'temporary'")
   }
@@ -115,7 +118,8 @@ export function checkFollowOptions(options: FollowOptions): FollowSettings {
   }
 }
 
-function checkStart(start: FollowOptions['start']): FollowSettings['start'] {
+/** @throws {WalwireError} `bad_option` for what cannot be an LSN, `position_malformed` */
+export function checkStart(start: FeedStart): CheckedStart {
   if (start === undefined || start === 'slot') return start
   if (typeof start === 'bigint' || typeof start === 'string') return checkLsn('start', start)
   return parsePosition(start)

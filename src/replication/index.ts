@@ -5,6 +5,7 @@ export type {
   Feed,
   FeedActivity,
   FeedError,
+  FeedStart,
   FeedStatus,
   FollowOptions,
   SlotStatus,

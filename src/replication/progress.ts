@@ -56,6 +56,14 @@ export class Progress {
     this.#confirmedFlush = confirmedFlush
   }
 
+  /** The feed never had its slot, and nothing was delivered: where it begins is settled anew. */
+  withdraw(): void {
+    this.#start = undefined
+    this.#delivered = undefined
+    this.#acknowledged = undefined
+    this.#confirmedFlush = 0n
+  }
+
   deliver(position: Position): void {
     this.#delivered = position
   }

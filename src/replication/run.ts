@@ -1,9 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { within } from '../protocol/connection/within.ts'
 import { WalwireError } from '../protocol/messages/errors.ts'
+import { feedEnded } from './abortable.ts'
 import type { Batch } from './batch.ts'
 import { FeedState } from './feed-state.ts'
-import { FeedTry, feedEnded } from './feed-try.ts'
+import { FeedTry } from './feed-try.ts'
 import type { FollowSettings } from './follow-options.ts'
 import type { Position } from './position.ts'
 import { Reconnection } from './reconnection.ts'
@@ -93,8 +94,9 @@ export class Run {
     if (!this.#ending) state.failed(error)
     // a temporary slot went with the try, and another one would begin later
     if (this.#ending || state.ownership.temporary) throw error
-    const { standing } = state.progress
     const { begun, servedMs } = state
+    // before it has its slot it stands nowhere: its start is another object at each try
+    const standing = begun ? state.progress.standing : undefined
     const streamed = failed?.stream !== undefined
     const renewable = this.#settings.onLostSlot === 'resnapshot' && isSlotLoss(error)
     const failure = { error, standing, begun, servedMs, renewable, streamed }

@@ -88,6 +88,28 @@ describe.each(outerVersions())('PostgreSQL %i', (version) => {
     expect(slot?.confirmed).toBe(destination.position?.lsn)
   })
 
+  test('a start that is a function is asked where the destination holds nothing, and refused beside a checkpoint', async () => {
+    await using s = await shop()
+    await s.sql`SELECT pg_create_logical_replication_slot(${s.slot}, 'pgoutput')`
+    await s.insert(1, 3)
+    let asked = 0
+    const start = async () => {
+      asked++
+      return 'slot'
+    }
+    const options = { connection: s.url, publication: 'shop', slot: s.slot, start }
+    const destination = new FickleDestination()
+    const stop = new AbortController()
+    const delivering = deliver({ ...options, destination, signal: stop.signal, retry: { firstDelayMs: 1 } })
+    await waitUntil('the rows', () => destination.ids.length === 3)
+    stop.abort()
+    await delivering
+    expect(destination.ids).toEqual([1, 2, 3])
+    expect(asked).toBe(1)
+    const file = fileDestination({ path: join(tmpdir(), 'never-made'), checkpoint: join(tmpdir(), 'never-made.cp') })
+    await expect(deliver({ ...options, destination: file })).rejects.toMatchObject({ code: 'bad_option' })
+  })
+
   test('a file is gone on with by the next delivery, however often one is stopped', async () => {
     await using s = await shop()
     const folder = await mkdtemp(join(tmpdir(), 'walwire-deliver-'))

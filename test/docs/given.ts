@@ -26,12 +26,19 @@ export const db = { transaction: (work: (tx: Tx) => Promise<void>) => sql.begin(
 export async function apply(tx: Tx, event: Event): Promise<void> {
   await tx\`INSERT INTO destination.events VALUES (\${toJsonLine(event)})\`
 }
+let known: string | undefined
 export async function savePosition(tx: Tx, position: Position): Promise<void> {
-  await tx\`DELETE FROM destination.positions\`
-  await tx\`INSERT INTO destination.positions VALUES (\${tx.json(JSON.parse(JSON.stringify(position)))})\`
+  const next = JSON.stringify(position)
+  const { count } = known === undefined
+    ? await tx\`INSERT INTO destination.positions SELECT \${next}::text::jsonb
+        WHERE NOT EXISTS (SELECT FROM destination.positions)\`
+    : await tx\`UPDATE destination.positions SET position = \${next}::text::jsonb WHERE position = \${known}::text::jsonb\`
+  if (count !== 1) throw new Error('another run has taken over')
+  known = next
 }
 export async function loadPosition(): Promise<Position | undefined> {
   const [row] = await sql<{ position: Position }[]>\`SELECT position FROM destination.positions\`
+  known = row && JSON.stringify(row.position)
   return row?.position
 }
 `

@@ -98,7 +98,7 @@ test('a server that restarts is followed again, with an empty cache', async () =
   const isCached = async () => (await ask(port, 'SKU 7').catch(() => undefined))?.hit === true
   await waitUntil('a product to be cached', isCached)
   await server.stop('fast')
-  await running.says('again in')
+  await running.says('beginning anew')
   await server.start()
   await sql`UPDATE products SET price = 1000 WHERE sku = 'SKU 7'`
   await waitUntil('the product to be cached again', isCached)

@@ -3,7 +3,7 @@ import { expect, test, vi } from 'vitest'
 import { busyShopSchema } from '../end-to-end/busy-shop.ts'
 import { Chance, seedFrom } from '../end-to-end/random.ts'
 import { sourceRows } from '../end-to-end/source-rows.ts'
-import { outerVersions, waitUntil } from '../server/index.ts'
+import { outerVersions, sharedServer, waitUntil } from '../server/index.ts'
 import { endExample, startExample } from './example.ts'
 import { openKeyedShop } from './keyed-shop.ts'
 
@@ -55,4 +55,35 @@ test('killed in the copy and after it while sessions write: the destination equa
   await endExample(running)
   await source.isEqualTo((table) => sourceRows(destination, table))
   await copy.end()
+})
+
+test('a run that was replaced ends at its next batch, of which nothing is in the destination', async () => {
+  const server = await sharedServer(version)
+  const [source, destination] = [await server.createDatabase(), await server.createDatabase()]
+  const table = 'CREATE TABLE t (id int PRIMARY KEY)'
+  const sql = postgres(source, { max: 1, onnotice: () => {} })
+  const copy = postgres(destination, { max: 1, onnotice: () => {} })
+  await sql.unsafe(table)
+  await sql`CREATE PUBLICATION one FOR TABLE t`
+  await copy.unsafe(table)
+  const slot = `replaced_${process.pid}`
+  const env = { SOURCE: source, DESTINATION: destination, PUBLICATION: 'one', SLOT: slot }
+  const ids = async () => (await copy`SELECT id FROM t ORDER BY id`).map(({ id }) => Number(id))
+  {
+    await using replaced = startExample('exactly-once-postgres', env)
+    await sql`INSERT INTO t VALUES (1)`
+    await waitUntil('the first row', async () => (await ids()).length === 1, 60_000)
+    // another run has stored something since
+    await copy`UPDATE walwire_position SET position = jsonb_set(position, '{lsn}', '"0/1"')`
+    await sql`INSERT INTO t VALUES (2)`
+    const { code, stderr } = await replaced.finished
+    expect(code, stderr).toBe(1)
+    expect(stderr).toContain('another run has taken over')
+    expect(await ids()).toEqual([1])
+  }
+  const isFree = async () =>
+    (await sql`SELECT FROM pg_replication_slots WHERE slot_name = ${slot} AND active`).length === 0
+  await waitUntil('the slot to be free', isFree)
+  await sql`SELECT pg_drop_replication_slot(${slot})`
+  await Promise.all([sql.end(), copy.end()])
 })

@@ -4,6 +4,7 @@ import { nodeDisk } from '../../delivery/file/disk.ts'
 import { FileOutput } from '../../delivery/file/file-output.ts'
 import { LineDestination } from '../../delivery/file/line-destination.ts'
 import type { FollowOptions } from '../../replication/feed.ts'
+import { checkFollowOptions } from '../../replication/follow-options.ts'
 import type { Logger } from '../../replication/logger.ts'
 import { type Diagnostics, jsonDiagnostics, plainDiagnostics, writeToStderr } from '../diagnostics.ts'
 import { exitCodeOf, exitCodes } from '../exit-code.ts'
@@ -74,6 +75,7 @@ async function followInto(parsed: FollowArguments, logger: Logger, screen: Scree
       ),
     checkpoint: parsed.checkpoint,
     toLines: shown.toLines,
+    wait: parsed.reconnect !== false && parsed.reconnect.first,
     logger,
   })
   const options = followOptions(parsed, logger)
@@ -156,7 +158,7 @@ async function prepare(
     const standing = await destination.open(deliveredFeed(options, signal))
     const isCopied = typeof standing?.start === 'object' && standing.start.phase === 'stream'
     const finished = parsed.snapshot === 'only' && isCopied
-    return { stop: finished ? undefined : await prepareServer(parsed, logger, signal), finished }
+    return { stop: finished ? undefined : await prepareServer(parsed, options, logger, signal), finished }
   } catch (error) {
     await destination.close()
     throw error
@@ -166,12 +168,14 @@ async function prepare(
 /** @returns where to stop */
 async function prepareServer(
   parsed: FollowArguments,
+  options: FollowOptions,
   logger: Logger,
   signal: AbortSignal,
 ): Promise<string | undefined> {
   const { createPublication: tables, publications, stop } = parsed
   if (tables === undefined && stop !== 'now') return stop
-  return await withServer(parsed.url, logger, signal, async (connection) => {
+  const { reconnect } = checkFollowOptions(options)
+  return await withServer(parsed.url, reconnect, logger, signal, async (connection) => {
     const [publication] = publications
     if (tables !== undefined && publication !== undefined) {
       const made = await createPublication(connection, publication, tables)

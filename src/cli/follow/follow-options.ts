@@ -14,8 +14,8 @@ export const followOptions = {
   'When the server is away': {
     wait: {
       kind: 'flag',
-      text: 'wait for a server that is not there yet, too',
-      byDefault: 'the first connection is tried once',
+      text: 'wait for a server that is not there yet, and for the end of another run that has the checkpoint or the slot',
+      byDefault: 'the first connection is tried once, and another run is an error',
     },
     reconnect: {
       kind: 'value',

@@ -29,6 +29,15 @@ export interface LockSurroundings {
   readonly heartbeatMs: number
 }
 
+/** How a lock is taken. */
+export interface LockOptions {
+  /** Whether another run's end is waited for. Default: it is an error. */
+  readonly wait?: boolean | undefined
+  /** Ends the watching and waiting, with its reason. */
+  readonly signal?: AbortSignal | undefined
+  readonly surroundings?: LockSurroundings | undefined
+}
+
 /** A checkpoint that no other run may use until it is released. */
 export interface CheckpointLock {
   /** Makes sure that the lock was not taken away. @throws {WalwireError} `checkpoint_lock_lost`, `checkpoint_failed` */
@@ -42,6 +51,11 @@ export function lockPath(checkpoint: string): string {
   return `${checkpoint}.lock`
 }
 
+/** How often whoever waits looks whether the lock is free. */
+const waitRetryMs = 200
+
+type SayOnce = (level: 'info' | 'warn', data: object, message: string) => void
+
 const defaultSurroundings = (): LockSurroundings => ({ place: processPlace(), processStart, heartbeatMs: 2000 })
 
 /**
@@ -53,14 +67,14 @@ const defaultSurroundings = (): LockSurroundings => ({ place: processPlace(), pr
  * - else (another machine, a container that was made anew, the machine before it was started again, a system that does
  *   not tell) by watching: a holder touches its lock every two seconds, and one that does not for a while is gone.
  *
- * @param signal ends the watching with its reason
+ * Whoever waits looks whether it is free several times a second, and says once whom for.
+ *
  * @throws {WalwireError} `checkpoint_locked`, `checkpoint_failed`
  */
 export async function lockCheckpoint(
   checkpoint: string,
   logger: Logger,
-  signal?: AbortSignal,
-  surroundings: LockSurroundings = defaultSurroundings(),
+  { wait = false, signal, surroundings = defaultSurroundings() }: LockOptions = {},
 ): Promise<CheckpointLock> {
   const path = lockPath(checkpoint)
   const mine: LockHolder = {
@@ -70,14 +84,23 @@ export async function lockCheckpoint(
     host: hostname(),
     token: randomUUID(),
   }
+  const said = new Set<string>()
+  const sayOnce: SayOnce = (level, data, message) => {
+    if (!said.has(message)) logger[level](data, message)
+    said.add(message)
+  }
   try {
     while (!(await create(path, mine))) {
       const found = await readFile(path, 'utf8').catch(undefinedIfMissing)
       // released in this moment
       if (found === undefined) continue
       const holder = parseHolder(found)
-      if (await isHeld(path, found, holder, surroundings, logger, signal)) throw locked(checkpoint, path, holder)
-      if (await takeAway(path, found, mine)) {
+      if (await isHeld(path, found, holder, surroundings, sayOnce, signal)) {
+        const inUse = locked(checkpoint, path, holder)
+        if (!wait) throw inUse
+        sayOnce('info', { lock: path, pid: holder?.pid, host: holder?.host }, `${inUse.message}: waiting for its end`)
+        await delay(waitRetryMs, undefined, { signal })
+      } else if (await takeAway(path, found, mine)) {
         logger.info({ lock: path, pid: holder?.pid }, 'a lock was left by a run that is gone, and is taken over')
       }
     }
@@ -141,7 +164,7 @@ async function isHeld(
   found: string,
   holder: LockHolder | undefined,
   { place, processStart, heartbeatMs }: LockSurroundings,
-  logger: Logger,
+  sayOnce: SayOnce,
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
   if (place.exact && holder?.place === place.name) {
@@ -149,7 +172,8 @@ async function isHeld(
     if (started === undefined) return false
     if (started !== unknownStart && holder.started !== unknownStart) return started === holder.started
   }
-  logger.warn(
+  sayOnce(
+    'warn',
     { lock: path, host: holder?.host, pid: holder?.pid },
     'the checkpoint is locked by a process that cannot be told from here: watching whether it still lives',
   )

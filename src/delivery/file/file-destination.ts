@@ -19,6 +19,8 @@ export interface FileDestinationOptions {
    * however the process or the machine ended; without it a change may come twice.
    */
   readonly checkpoint?: string | undefined
+  /** Whether another run that uses the checkpoint is waited for. Default: it is an error (`checkpoint_locked`). */
+  readonly wait?: boolean | undefined
   /** The line of an event, without its line break; undefined: none. Default: `toJsonLine`. */
   readonly toLine?: ((event: Event) => string | undefined) | undefined
   /** Default: silent. */
@@ -33,7 +35,7 @@ export interface FileDestinationOptions {
  * `output_failed`, `output_changed`, `checkpoint_failed`, `checkpoint_lock_lost`.
  */
 export function fileDestination(options: FileDestinationOptions): Destination {
-  const { toLine = toJsonLine, logger = silentLogger } = options
+  const { toLine = toJsonLine, wait, logger = silentLogger } = options
   if (typeof options.path !== 'string' || options.path === '') {
     throw new WalwireError('bad_option', {
       what: "the option 'path' cannot be used",
@@ -61,7 +63,7 @@ export function fileDestination(options: FileDestinationOptions): Destination {
         if (line !== undefined) yield line
       }
     },
-    logger,
+    ...{ wait, logger },
   })
 }
 

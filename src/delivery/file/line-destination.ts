@@ -20,6 +20,8 @@ export interface LineDestinationParts {
   /** What is written of a batch. */
   readonly toLines: (batch: Batch) => Iterable<string>
   readonly logger: Logger
+  /** Whether another run that has the checkpoint is waited for. */
+  readonly wait?: boolean | undefined
   readonly lock?: typeof lockCheckpoint | undefined
 }
 
@@ -48,15 +50,16 @@ export class LineDestination implements Destination {
     this.description = parts.path === undefined ? 'the reader of stdout' : `the output ${parts.path}`
   }
 
-  async open({ start, publications, signal }: DeliveredFeed): Promise<Standing | undefined> {
-    const { disk, path, checkpoint, output, logger, lock = lockCheckpoint } = this.#parts
+  async open({ start, startIsAsked, publications, signal }: DeliveredFeed): Promise<Standing | undefined> {
+    const { disk, path, checkpoint, output, logger, wait, lock = lockCheckpoint } = this.#parts
     await this.#output?.close()
     this.#output = undefined
     if (checkpoint === undefined) {
       this.#output = output(undefined)
       return undefined
     }
-    if (this.#lock === undefined) this.#lock = await lock(checkpoint, logger, signal)
+    if (startIsAsked) throw startUnknown(checkpoint)
+    if (this.#lock === undefined) this.#lock = await lock(checkpoint, logger, { wait, signal })
     else await this.#lock.verify()
     const stored = await loadCheckpoint(disk, checkpoint)
     const size = path === undefined ? undefined : await sizeOf(disk, path)
@@ -158,6 +161,15 @@ export class LineDestination implements Destination {
     await this.#lock?.verify()
     await storeCheckpoint(this.#parts.disk, checkpoint, content)
   }
+}
+
+/** A run that was killed before its first commit would leave an output that nothing explains. */
+function startUnknown(checkpoint: string): WalwireError {
+  return new WalwireError('bad_option', {
+    what: "the option 'start' cannot be used",
+    why: `it is a function, and the checkpoint ${checkpoint} says where to go on, which no other run can change meanwhile`,
+    hint: 'leave it out; or give the position, the LSN or slot that the first run is to begin with',
+  })
 }
 
 async function sizeOf(disk: Disk, path: string): Promise<number | undefined> {

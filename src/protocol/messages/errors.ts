@@ -7,6 +7,7 @@ export const errorCodes = {
   bad_option: { retryable: false },
   bad_connection: { retryable: false },
   unsupported_option: { retryable: false },
+  start_failed: { retryable: false },
   feed_used: { retryable: false },
   ack_ahead: { retryable: false },
   // reaching a server

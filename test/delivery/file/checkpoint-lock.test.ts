@@ -8,6 +8,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type LockHolder, type LockSurroundings, lockCheckpoint } from '../../../src/delivery/file/checkpoint-lock.ts'
 import { linuxStart, processPlace, processStart } from '../../../src/delivery/file/process-identity.ts'
 import { silentLogger } from '../../../src/replication/logger.ts'
+import { recordingLogger } from '../../replication/follow/helpers/recording-logger.ts'
+import { waitUntil } from '../../server/index.ts'
 
 let folder: string
 let checkpoint: string
@@ -20,7 +22,7 @@ beforeEach(async () => {
 })
 afterEach(() => rm(folder, { recursive: true }))
 
-const lock = (surroundings?: LockSurroundings) => lockCheckpoint(checkpoint, silentLogger, undefined, surroundings)
+const lock = (surroundings?: LockSurroundings) => lockCheckpoint(checkpoint, silentLogger, { surroundings })
 const at = (name: string) => ({ name, exact: true })
 const inUse = expect.objectContaining({ code: 'checkpoint_locked' })
 
@@ -37,6 +39,34 @@ test('one at a time; released, it is free, and nothing is left', async () => {
   const second = await lock()
   second.release()
   second.release()
+  expect(await readdir(folder)).toEqual([])
+})
+
+test('whoever waits gets it when it is released, and has said once whom it waits for', async () => {
+  const first = await lock()
+  const logger = recordingLogger()
+  const waiting = lockCheckpoint(checkpoint, logger, { wait: true })
+  await waitUntil('it to be said', () => logger.lines().length > 0)
+  let seen = 0
+  await waitUntil('it to have looked again', () => ++seen > 20)
+  first.release()
+  const second = await waiting
+  await second.verify()
+  expect(logger.lines()).toHaveLength(1)
+  expect(logger.lines('info')[0]?.message).toMatch(
+    new RegExp(`in use: process ${process.pid} on .*: waiting for its end`),
+  )
+  second.release()
+  expect(await readdir(folder)).toEqual([])
+})
+
+test('whoever waits stops with a signal', async () => {
+  const first = await lock()
+  const stop = new AbortController()
+  const waiting = lockCheckpoint(checkpoint, silentLogger, { wait: true, signal: stop.signal })
+  setTimeout(() => stop.abort(), 5)
+  await expect(waiting).rejects.toThrow(expect.objectContaining({ name: 'AbortError' }))
+  first.release()
   expect(await readdir(folder)).toEqual([])
 })
 
@@ -176,7 +206,7 @@ describe('what a process number says is believed only where it can be known whos
   test('the watching ends with a signal', async () => {
     await leftBy({ place: 'another machine' })
     const stop = new AbortController()
-    const locking = lockCheckpoint(checkpoint, silentLogger, stop.signal)
+    const locking = lockCheckpoint(checkpoint, silentLogger, { signal: stop.signal })
     setTimeout(() => stop.abort(), 5)
     await expect(locking).rejects.toThrow(expect.objectContaining({ name: 'AbortError' }))
   })
