@@ -41,7 +41,7 @@ async function adopt(given: SortedArguments, signal: AbortSignal): Promise<void>
   const path = resolve(needed(given, 'checkpoint', 'the checkpoint that is to be taken over'))
   const { logger } = plainDiagnostics('info')
   const before = await storedIn(path)
-  const lock = await lockCheckpoint(path, logger, signal)
+  const lock = await lockCheckpoint(path, logger, { signal })
   try {
     const adoption = await adoptPosition(before.position, url, { slot, signal, logger })
     await print(adoptionReport(adoption))
