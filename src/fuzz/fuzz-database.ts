@@ -23,14 +23,16 @@ const dropRetryMs = 50
  *
  * @throws {WalwireError} `not_permitted` where the role makes no databases
  */
-export async function createFuzzDatabase(server: ResolvedConnection): Promise<FuzzDatabase> {
+export async function createFuzzDatabase(resolved: ResolvedConnection): Promise<FuzzDatabase> {
   const name = `walwire_fuzz_${randomBytes(5).toString('hex')}`
   const create = `CREATE DATABASE ${name} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'`
-  await once(server, async (connection) => {
+  // of several hosts, all that follows is with the one that was reached
+  const server = await once(resolved, async (connection) => {
     try {
       await connection.query(create)
+      return connection.reached
     } catch (error) {
-      throw asRefusal(error, server.user)
+      throw asRefusal(error, resolved.user)
     }
   })
   return {
@@ -55,10 +57,13 @@ async function drop(connection: Connection, name: string): Promise<void> {
   }
 }
 
-async function once(server: ResolvedConnection, work: (connection: Connection) => Promise<void>): Promise<void> {
+async function once<Result>(
+  server: ResolvedConnection,
+  work: (connection: Connection) => Promise<Result>,
+): Promise<Result> {
   const connection = await Connection.open(server, { applicationName: 'walwire fuzz' })
   try {
-    await work(connection)
+    return await work(connection)
   } finally {
     connection.destroy()
   }

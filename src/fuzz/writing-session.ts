@@ -31,7 +31,8 @@ export class WritingSession {
 
   /** Connects to where a walwire connection would. */
   static async open(postgres: PostgresModule, resolved: ResolvedConnection): Promise<WritingSession> {
-    const { endpoint, user, dbname, password, sslmode, tls } = resolved
+    const { user, dbname, hosts } = resolved
+    const [{ endpoint, password, sslmode, tls }] = hosts
     if (endpoint.kind === 'custom') throw new Error('the driver postgres needs an address to connect to')
     const options: postgres.Options<Record<string, postgres.PostgresType>> & { socket: () => Promise<Socket> } = {
       socket: () => promptSocket(endpoint),

@@ -9,7 +9,10 @@ export type {
   ConnectionOptions,
   Endpoint,
   ResolvedConnection,
+  ResolvedHost,
+  SessionOptions,
   SslMode,
+  TargetSessionAttrs,
 } from './connection/connection-options.ts'
 export * from './connection/frontend.ts'
 export { resolveConnection } from './connection/resolve-connection.ts'

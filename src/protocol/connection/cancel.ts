@@ -1,7 +1,7 @@
 import { WalwireError } from '../messages/errors.ts'
 import type { BackendKeyData } from '../messages/session-messages.ts'
 import { withinLimits } from './attempt.ts'
-import type { ResolvedConnection } from './connection-options.ts'
+import type { SessionOptions } from './connection-options.ts'
 import { cancelRequest } from './frontend.ts'
 import { openStream, type Route } from './open-stream.ts'
 
@@ -16,7 +16,7 @@ const cancelTimeoutMs = 5_000
  * @see https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-CANCELING-REQUESTS
  */
 export async function requestCancel(
-  resolved: ResolvedConnection,
+  options: SessionOptions,
   key: BackendKeyData | undefined,
   route: Route,
   signal: AbortSignal | undefined,
@@ -28,10 +28,11 @@ export async function requestCancel(
       hint: 'connect to the server itself instead of a pooler',
     })
   }
-  const { connectTimeoutMs, description } = resolved
+  const { connectTimeoutMs } = options
   const timeoutMs = connectTimeoutMs === 0 ? cancelTimeoutMs : Math.min(connectTimeoutMs, cancelTimeoutMs)
-  await withinLimits({ timeoutMs, signal, what: `cancel a command at ${description}` }, async (attempt) => {
-    const { stream } = await openStream(resolved, attempt, route)
+  const what = `cancel a command at ${route.host.description}`
+  await withinLimits({ timeoutMs, signal, what }, async (attempt) => {
+    const { stream } = await openStream({ ...options, ...route.host }, route.endpoint, attempt, route)
     attempt.step = 'waiting for the server to take the cancel request'
     await new Promise<void>((resolve) => {
       // the server closes without an answer, and how that looks does not matter

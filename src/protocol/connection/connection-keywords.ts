@@ -45,6 +45,7 @@ export const keywords = {
   ssl_min_protocol_version: { env: 'PGSSLMINPROTOCOLVERSION', supported: true },
   ssl_max_protocol_version: { env: 'PGSSLMAXPROTOCOLVERSION', supported: true },
   requiressl: { env: 'PGREQUIRESSL', supported: true },
+  target_session_attrs: { env: 'PGTARGETSESSIONATTRS', supported: true },
 
   client_encoding: {
     env: 'PGCLIENTENCODING',
@@ -52,15 +53,10 @@ export const keywords = {
     reason: 'walwire always asks for UTF8',
   },
   gssencmode: { env: 'PGGSSENCMODE', onlyValues: ['disable', 'prefer'], reason: noKerberos },
-  target_session_attrs: {
-    env: 'PGTARGETSESSIONATTRS',
-    onlyValues: ['any'],
-    reason: 'there is one server to choose from',
-  },
   load_balance_hosts: {
     env: 'PGLOADBALANCEHOSTS',
     onlyValues: ['disable'],
-    reason: 'there is one server to choose from',
+    reason: 'hosts are tried in their order',
   },
   sslnegotiation: { env: 'PGSSLNEGOTIATION', onlyValues: ['postgres'], reason: 'TLS begins with an SSLRequest only' },
   sslcompression: { env: 'PGSSLCOMPRESSION', onlyValues: ['0'], reason: 'TLS compression is unsafe' },

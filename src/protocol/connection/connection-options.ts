@@ -8,6 +8,9 @@ export type ConnectionInput = string | ConnectionOptions
 /** libpq's sslmodes, without `allow`. */
 export type SslMode = 'disable' | 'prefer' | 'require' | 'verify-ca' | 'verify-full'
 
+/** libpq's: what a server must be for a connection to be to it. */
+export type TargetSessionAttrs = 'any' | 'read-write' | 'read-only' | 'primary' | 'standby' | 'prefer-standby'
+
 /**
  * libpq's keywords with libpq's meaning, and three of walwire's own: a password that is a function, `tls` and `connect`.
  * Keywords of libpq that are not here are refused with `unsupported_option`, all others with `bad_connection`.
@@ -15,10 +18,14 @@ export type SslMode = 'disable' | 'prefer' | 'require' | 'verify-ca' | 'verify-f
  * @see https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
  */
 export interface ConnectionOptions {
-  /** A name, an IP address, or the folder of a Unix socket, which begins with a slash. */
+  /**
+   * A name, an IP address, or the folder of a Unix socket, which begins with a slash. Several, comma-separated, are tried in
+   * their order, each at all the addresses that it stands for.
+   */
   readonly host?: string | undefined
-  /** The IP address to connect to; `host` then is only for checking the certificate and for the password file. */
+  /** The IP address to connect to; `host` then is only for checking the certificate and for the password file. As many as there are hosts. */
   readonly hostaddr?: string | undefined
+  /** One for all hosts, or one each, comma-separated. */
   readonly port?: number | string | undefined
   readonly dbname?: string | undefined
   readonly user?: string | undefined
@@ -28,7 +35,7 @@ export interface ConnectionOptions {
   readonly passfile?: string | undefined
   /** Methods that the server may use, comma-separated: `password`, `md5`, `scram-sha-256`, `none`; with `!` those that it must not. */
   readonly require_auth?: string | undefined
-  /** Seconds for everything until the session is ready; default 10; 0 is no limit. */
+  /** Seconds for everything until the session is ready, at each host and address that is tried; default 10; 0 is no limit. */
   readonly connect_timeout?: number | string | undefined
   readonly application_name?: string | undefined
   readonly fallback_application_name?: string | undefined
@@ -59,7 +66,8 @@ export interface ConnectionOptions {
   readonly channel_binding?: ChannelBindingMode | undefined
   /** `require` is not supported. */
   readonly gssencmode?: 'disable' | 'prefer' | undefined
-  readonly target_session_attrs?: 'any' | undefined
+  /** Which of the hosts is meant: the first that is as this says. Default `any`. */
+  readonly target_session_attrs?: TargetSessionAttrs | undefined
   /**
    * Laid over what the ssl keywords say, for what they cannot: certificates from memory, a servername.
    * It cannot switch off what sslmode promises: `rejectUnauthorized: false` with `verify-ca` or `verify-full` is refused.
@@ -78,23 +86,15 @@ export type Endpoint =
   | { readonly kind: 'unix'; readonly path: string }
   | { readonly kind: 'custom'; readonly connect: () => Promise<Duplex> }
 
-/** A {@link ConnectionInput} with everything filled in, checked, and files read: nothing is left to look up but the password. */
-export interface ResolvedConnection {
-  readonly endpoint: Endpoint
-  /** `user@host:port/dbname` for messages; no secret in it. */
-  readonly description: string
+/** What a session is begun with, whichever host it is with. */
+export interface SessionOptions {
   readonly user: string
   readonly dbname: string
-  /** Gives undefined where there is none. */
-  readonly password: () => Promise<string | undefined>
   /** Methods that are accepted, or undefined for all. */
   readonly acceptedMethods: ReadonlySet<AuthenticationMethod> | undefined
   readonly channelBinding: ChannelBindingMode
-  /** `disable` for Unix sockets, whatever was asked for. */
-  readonly sslmode: SslMode
-  /** For tls.connect, without the socket; undefined for `disable`. */
-  readonly tls: TlsOptions | undefined
-  /** 0 is no limit. */
+  readonly targetSessionAttrs: TargetSessionAttrs
+  /** Of each attempt. 0 is no limit. */
   readonly connectTimeoutMs: number
   /** What the caller named, if anything. */
   readonly applicationName: string | undefined
@@ -102,6 +102,32 @@ export interface ResolvedConnection {
   readonly options: string | undefined
   /** Undefined is no keepalives; 0 the system's time. */
   readonly keepAliveIdleMs: number | undefined
+}
+
+/** One of the hosts that a connection may be to. */
+export interface ResolvedHost {
+  readonly endpoint: Endpoint
+  /** `host:port`, or the path of its socket, for messages. */
+  readonly place: string
+  /** `user@host:port/dbname` for messages; no secret in it. */
+  readonly description: string
+  /** Gives undefined where there is none. */
+  readonly password: () => Promise<string | undefined>
+  /** `disable` for Unix sockets, whatever was asked for. */
+  readonly sslmode: SslMode
+  /** For tls.connect, without the socket; undefined for `disable`. */
+  readonly tls: TlsOptions | undefined
+}
+
+/** A host, with all that a session with it is begun with. */
+export interface ResolvedServer extends SessionOptions, ResolvedHost {}
+
+/** A {@link ConnectionInput} with everything filled in, checked, and files read: nothing is left to look up but names and the password. */
+export interface ResolvedConnection extends SessionOptions {
+  /** In the order in which they are tried. */
+  readonly hosts: readonly [ResolvedHost, ...ResolvedHost[]]
+  /** Of all hosts, for messages; no secret in it. */
+  readonly description: string
   /** What was passed over and should not be silent, such as a password file that others can read. */
   readonly warnings: readonly string[]
 }

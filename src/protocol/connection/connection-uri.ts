@@ -4,11 +4,11 @@ import { WalwireError } from '../messages/errors.ts'
  * Takes a connection URI apart into libpq's keywords, as libpq does it (a URL parser would change the case of a host,
  * drop an empty port and trip over a socket's folder).
  *
- * `postgresql://[user[:password]@][host][:port][/dbname][?keyword=value&…]`, every part percent-decoded. Errors never
- * quote the URI: its parts may be a password.
+ * `postgresql://[user[:password]@][host][:port][,host…][/dbname][?keyword=value&…]`, every part percent-decoded. Errors
+ * never quote the URI: its parts may be a password.
  *
- * @returns keywords as they were named, not checked against what is known
- * @throws {WalwireError} `bad_connection` when it is malformed, `unsupported_option` for several hosts
+ * @returns keywords as they were named, not checked against what is known; several hosts and ports comma-separated
+ * @throws {WalwireError} `bad_connection` when it is malformed
  * @see https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS
  */
 export function parseConnectionUri(uri: string): Map<string, string> {
@@ -47,26 +47,27 @@ export function parseConnectionUri(uri: string): Map<string, string> {
   return values
 }
 
-/** `host`, `host:port`, `[IPv6 address]:port`, or nothing. */
+/** Hosts with or without a port, comma-separated. They become two lists of as many, with nothing where nothing is given. */
 function parseAuthority(authority: string, values: Map<string, string>): void {
-  if (authority.includes(',')) throw severalHosts()
-  const bracketed = /^\[([^\]]*)\](.*)$/s.exec(authority)
-  let port: string | undefined
+  const pairs = authority.split(',').map(parseHostAndPort)
+  set(values, 'host', decode(pairs.map(({ host }) => host).join(','), 'the host'))
+  set(values, 'port', decode(pairs.map(({ port }) => port).join(','), 'the port'))
+}
+
+/** `host`, `host:port`, `[IPv6 address]:port`, or nothing; not decoded. */
+function parseHostAndPort(text: string): { host: string; port: string } {
+  const bracketed = /^\[([^\]]*)\](.*)$/s.exec(text)
   if (bracketed) {
-    const address = bracketed[1] ?? ''
+    const host = bracketed[1] ?? ''
     const after = bracketed[2] ?? ''
-    if (address === '') throw malformed('the brackets for an IPv6 address are empty')
+    if (host === '') throw malformed('the brackets for an IPv6 address are empty')
     if (after !== '' && !after.startsWith(':'))
       throw malformed('something other than a port stands behind the bracket ]')
-    set(values, 'host', decode(address, 'the host'))
-    if (after !== '') port = after.slice(1)
-  } else {
-    if (authority.startsWith('[')) throw malformed('the bracket [ of an IPv6 address is not closed')
-    const colon = authority.indexOf(':')
-    set(values, 'host', decode(colon < 0 ? authority : authority.slice(0, colon), 'the host'))
-    if (colon >= 0) port = authority.slice(colon + 1)
+    return { host, port: after.slice(1) }
   }
-  if (port !== undefined) set(values, 'port', decode(port, 'the port'))
+  if (text.startsWith('[')) throw malformed('the bracket [ of an IPv6 address is not closed')
+  const colon = text.indexOf(':')
+  return colon < 0 ? { host: text, port: '' } : { host: text.slice(0, colon), port: text.slice(colon + 1) }
 }
 
 function parseQuery(query: string, values: Map<string, string>): void {
@@ -104,14 +105,5 @@ function malformed(why: string): WalwireError {
     what: 'the connection URI cannot be read',
     why,
     hint: 'write postgres://user:password@host:port/dbname?keyword=value, with %XX for special characters in each part',
-  })
-}
-
-/** Several hosts to try in turn, in the URI or as keywords. */
-export function severalHosts(): WalwireError {
-  return new WalwireError('unsupported_option', {
-    what: 'the connection names several hosts',
-    why: 'trying hosts in turn is not supported yet',
-    hint: 'name the one host to follow',
   })
 }

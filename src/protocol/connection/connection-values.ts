@@ -3,7 +3,7 @@ import type { ConnectionOptions as TlsOptions } from 'node:tls'
 import { WalwireError } from '../messages/errors.ts'
 import { isKeyword, type Keyword, type KeywordName, keywords, misnomers } from './connection-keywords.ts'
 import type { ConnectionInput } from './connection-options.ts'
-import { parseConnectionUri, severalHosts } from './connection-uri.ts'
+import { parseConnectionUri } from './connection-uri.ts'
 
 /** What was given, by keyword, from the input and then from the environment; every keyword known and supported. */
 export interface ConnectionValues {
@@ -75,7 +75,6 @@ function store(text: Map<KeywordName, string>, name: KeywordName, value: string,
   const keyword: Keyword = keywords[name]
   if (value.includes('\0')) throw bad(`${source} contains a zero byte`, 'remove it')
   if (keyword.supported) {
-    if ((name === 'host' || name === 'hostaddr' || name === 'port') && value.includes(',')) throw severalHosts()
     text.set(name, value)
     return
   }

@@ -4,29 +4,34 @@ import { WalwireError } from '../messages/errors.ts'
 import type { Framer } from '../messages/framer.ts'
 import { errorFieldsOf } from '../messages/server-error.ts'
 import type { BackendKeyData } from '../messages/session-messages.ts'
-import { withinLimits } from './attempt.ts'
+import { type Attempt, withinLimits } from './attempt.ts'
 import { requestCancel } from './cancel.ts'
-import type { ResolvedConnection } from './connection-options.ts'
+import type { ResolvedConnection, ResolvedHost } from './connection-options.ts'
 import { copyDoneMessage, flushMessage, terminateMessage } from './frontend.ts'
 import { logIn } from './login.ts'
 import { openStream, type Route } from './open-stream.ts'
+import { reach, type Way } from './reach.ts'
 import { Session } from './session.ts'
 import { expectedSettings } from './session-settings.ts'
 import { putSettingsInForce } from './settings-in-force.ts'
 import { beginCopy, finishCopy, type QueryResult, readText, runQuery } from './simple-query.ts'
+import { lookUp } from './socket.ts'
 import { type SessionWishes, serverVersionNumber } from './startup.ts'
+import { checkTarget } from './target-session.ts'
 import { patienceMs, within } from './within.ts'
 
 const defaultMaxBufferedBytes = 8 * 1024 * 1024
 
 /** How long the server may take to give up a query once it has the request to cancel it. */
 const cancelledWithinMs = 2_000
+/** How long a server that is not the one that is meant may take to take the goodbye. */
+const goodbyeMs = 200
 /** SQLSTATE query_canceled. */
 const queryCanceled = '57014'
 
 /** How a {@link Connection} is opened. */
 export interface OpenOptions extends SessionWishes {
-  /** Goes the way that this one took, whose server is meant: the same of several addresses behind a name. */
+  /** Goes the way that this one took, whose server is meant: the same of several hosts, and of the addresses behind a name. */
   readonly beside?: Connection | undefined
   /** Bytes read ahead before reading pauses. Default 8 MiB. */
   readonly maxBufferedBytes?: number | undefined
@@ -108,41 +113,63 @@ export class Connection {
 
   /**
    * Connects, with TLS as the sslmode says, logs in, waits for the session to be ready, and sees to it that its settings
-   * are in force: all within `connectTimeoutMs`. When it fails, no socket stays open.
+   * are in force: all within `connectTimeoutMs`, at each address of each host that is tried (see {@link reach}). When it
+   * fails, no socket stays open.
    *
-   * @throws {WalwireError} `connect_failed`, `connect_timeout`, `not_postgres`, `tls_refused`, `tls_failed`,
+   * @throws {WalwireError} `connect_failed`, `connect_timeout`, `target_not_met`, `not_postgres`, `tls_refused`, `tls_failed`,
    * `auth_failed`, `auth_unsupported`, `database_missing`, `not_permitted`, `too_many_connections`,
    * `server_not_ready`, `server_error`, `protocol_violation`, `settings_not_in_force`, `not_replication`; the signal's
    * reason
    */
   static open(resolved: ResolvedConnection, options: OpenOptions = {}): Promise<Connection> {
-    const { description, connectTimeoutMs: timeoutMs } = resolved
-    const { signal, onNotice, maxBufferedBytes = defaultMaxBufferedBytes, beside } = options
-    const former = beside === undefined ? undefined : beside.#route
-    return withinLimits(
-      { timeoutMs, signal, what: `connect to ${description}`, onSlow: options.onSlowOpening },
-      async (attempt) => {
-        const begin = async (settings: OpenOptions['settings']): Promise<Connection> => {
-          const { stream, route, certificate } = await openStream(resolved, attempt, former)
-          const session = new Session({ stream, encrypted: route.encrypted, description, maxBufferedBytes, onNotice })
-          const key = await logIn(session, resolved, { ...options, settings }, certificate, attempt)
-          const connection = new Connection(resolved, route, session, key, options.onUnanswered)
-          attempt.step = "waiting for the session's settings"
-          const { replication, clientEncoding = () => 'UTF8' } = options
-          const encoding = clientEncoding(connection.parameters.get('server_encoding') ?? '')
-          const expected = expectedSettings(connection.serverVersion, { client_encoding: encoding, ...settings })
-          connection.#processId = await putSettingsInForce(session, expected, key?.processId, replication !== undefined)
-          return connection
-        }
+    const { connectTimeoutMs: timeoutMs } = resolved
+    const { signal, beside, onSlowOpening: onSlow } = options
+    const limited = <T>(host: ResolvedHost, work: (attempt: Attempt) => Promise<T>): Promise<T> =>
+      withinLimits({ timeoutMs, signal, what: `connect to ${host.description}`, onSlow }, work)
+    const open = (way: Way, former?: Route): Promise<Connection> =>
+      limited(way.host, async (attempt) => {
         try {
-          return await begin(options.settings)
+          return await Connection.#begin(resolved, way, options, attempt, former)
         } catch (error) {
           if (errorFieldsOf(error)?.code !== transactionTimeout) throw error
           // A server that knows it takes it in the startup packet, too: then there is none when the look begins.
-          return await begin({ ...options.settings, transaction_timeout: '0' })
+          const settings = { ...options.settings, transaction_timeout: '0' }
+          return await Connection.#begin(resolved, way, { ...options, settings }, attempt, former)
         }
-      },
-    )
+      })
+    if (beside !== undefined) {
+      const { host, endpoint } = beside.#route
+      return open({ host, endpoint, target: 'any' }, beside.#route)
+    }
+    const lookUpOf = (host: ResolvedHost) => limited(host, (attempt) => lookUp(host, attempt))
+    return reach(resolved, { lookUp: lookUpOf, open, signal })
+  }
+
+  static async #begin(
+    resolved: ResolvedConnection,
+    { host, endpoint, target }: Way,
+    options: OpenOptions,
+    attempt: Attempt,
+    former: Route | undefined,
+  ): Promise<Connection> {
+    const { maxBufferedBytes = defaultMaxBufferedBytes, onNotice, replication, clientEncoding = () => 'UTF8' } = options
+    const server = { ...resolved, ...host }
+    const { stream, encrypted, certificate } = await openStream(server, endpoint, attempt, former)
+    const { description } = host
+    const session = new Session({ stream, encrypted, description, maxBufferedBytes, onNotice })
+    const key = await logIn(session, server, options, certificate, attempt)
+    try {
+      checkTarget(host, target, session.parameters)
+    } catch (error) {
+      await session.close(terminateMessage(), goodbyeMs)
+      throw error
+    }
+    const connection = new Connection(resolved, { host, endpoint, encrypted }, session, key, options.onUnanswered)
+    attempt.step = "waiting for the session's settings"
+    const encoding = clientEncoding(connection.parameters.get('server_encoding') ?? '')
+    const expected = expectedSettings(connection.serverVersion, { client_encoding: encoding, ...options.settings })
+    connection.#processId = await putSettingsInForce(session, expected, key?.processId, replication !== undefined)
+    return connection
   }
 
   /** ParameterStatus so far: `server_version`, `server_encoding`, `integer_datetimes` … */
@@ -158,6 +185,12 @@ export class Connection {
   /** The process ID of the server's backend, as that says itself. */
   get processId(): number {
     return this.#processId
+  }
+
+  /** The same connection, to the host alone that this one reached. */
+  get reached(): ResolvedConnection {
+    const { host } = this.#route
+    return { ...this.#resolved, hosts: [host], description: host.description }
   }
 
   /** Whether the bytes go over TLS. */

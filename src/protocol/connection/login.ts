@@ -5,7 +5,7 @@ import type { BackendKeyData } from '../messages/session-messages.ts'
 import type { Attempt } from './attempt.ts'
 import { authenticate, unauthenticated } from './authentication.ts'
 import { serverEndPoint } from './channel-binding.ts'
-import type { ResolvedConnection } from './connection-options.ts'
+import type { ResolvedServer } from './connection-options.ts'
 import { startupMessage } from './frontend.ts'
 import type { Session } from './session.ts'
 import { type SessionWishes, startupParameters } from './startup.ts'
@@ -20,28 +20,28 @@ import { notPostgres } from './tls.ts'
  */
 export async function logIn(
   session: Session,
-  resolved: ResolvedConnection,
+  server: ResolvedServer,
   wishes: SessionWishes,
   certificate: Uint8Array | undefined,
   attempt: Attempt,
 ): Promise<BackendKeyData | undefined> {
   attempt.step = 'waiting for authentication to begin'
-  session.write(startupMessage(startupParameters(resolved, wishes)))
+  session.write(startupMessage(startupParameters(server, wishes)))
   const credentials = {
-    user: resolved.user,
-    password: resolved.password,
-    accepted: resolved.acceptedMethods,
-    channelBinding: resolved.channelBinding,
+    user: server.user,
+    password: server.password,
+    accepted: server.acceptedMethods,
+    channelBinding: server.channelBinding,
     endPoint: certificate === undefined ? undefined : serverEndPoint(certificate),
   }
   let state = unauthenticated
   let key: BackendKeyData | undefined
-  let message = await firstMessage(session, resolved)
+  let message = await firstMessage(session, server)
   for (;;) {
     if (message.type === 'ErrorResponse') {
       const bound = state.step === 'scram-final-sent' && state.final.bound && message.fields.code === '28000'
       throw session.serverError(
-        `could not log in at ${resolved.description}`,
+        `could not log in at ${server.description}`,
         message.fields,
         bound ? unbound : undefined,
       )
@@ -73,12 +73,12 @@ const unbound =
   'something between client and server ends TLS; if it is yours, write channel_binding=disable, if not, do not log in'
 
 /** The first message shows whether this is a server at all. */
-async function firstMessage(session: Session, resolved: ResolvedConnection): Promise<BackendMessage> {
+async function firstMessage(session: Session, server: ResolvedServer): Promise<BackendMessage> {
   try {
     return await session.receive()
   } catch (error) {
     if (!(error instanceof ProtocolError)) throw error
-    throw notPostgres(resolved.description, 'it answered with something that is not a message of the protocol', error)
+    throw notPostgres(server.description, 'it answered with something that is not a message of the protocol', error)
   }
 }
 

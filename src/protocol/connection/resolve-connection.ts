@@ -1,11 +1,16 @@
-import { isIP } from 'node:net'
 import { join } from 'node:path'
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
-import { WalwireError } from '../messages/errors.ts'
 import type { AuthenticationMethod, ChannelBindingMode } from './authentication.ts'
 import type { KeywordName } from './connection-keywords.ts'
-import type { ConnectionInput, Endpoint, ResolvedConnection, SslMode } from './connection-options.ts'
+import type {
+  ConnectionInput,
+  ResolvedConnection,
+  ResolvedHost,
+  SslMode,
+  TargetSessionAttrs,
+} from './connection-options.ts'
 import { bad, type ConnectionValues, connectionValues } from './connection-values.ts'
+import { endpointOf, type GivenHost, givenHosts, placeOf, socketPath } from './host-list.ts'
 import { passwordFromFile } from './pgpass.ts'
 import { type FoundFile, processSurroundings, type Surroundings } from './surroundings.ts'
 import { checkedSslMode, defaultSslMode, tlsOptions, tlsVersion } from './tls-options.ts'
@@ -35,95 +40,76 @@ export async function resolveConnection(
   const warnings: string[] = []
   const get = (name: KeywordName): string | undefined => text.get(name) || undefined
 
-  const port = portOf(get('port'))
+  const [firstGiven, ...othersGiven] = givenHosts(values)
   const user = get('user') ?? surroundings.userName()
   if (user === undefined) throw bad('no user is given, and the operating system has no name for this one', 'give user')
   const dbname = get('dbname') ?? user
-  const hostaddr = get('hostaddr')
-  if (hostaddr !== undefined && isIP(hostaddr) === 0) {
-    throw bad(`hostaddr is ${values.shown(hostaddr)}, which is no IP address`, 'give a name as host')
-  }
-  const host = get('host') ?? (await defaultHost(values, port, surroundings))
-  const endpoint = endpointOf(values, host, hostaddr, port)
-  const asked = sslModeOf(values)
-  const sslmode = endpoint.kind === 'unix' ? 'disable' : asked
+  const account = { user, dbname }
+  const resolve = (given: GivenHost) => resolveHost(given, account, values, surroundings, warnings)
+  const hosts = [await resolve(firstGiven), ...(await Promise.all(othersGiven.map(resolve)))] as const
 
   return {
-    endpoint,
-    description: describe(user, endpoint, host, port, dbname),
+    hosts,
+    description: `${user}@${hosts.map(({ place }) => place).join(',')}/${dbname}`,
     user,
     dbname,
-    password: await passwordOf(values, { host, hostaddr, port, dbname, user }, surroundings, warnings),
     acceptedMethods: acceptedMethods(values),
     channelBinding: channelBindingOf(values),
-    sslmode,
-    tls: sslmode === 'disable' ? undefined : await tlsOf(values, sslmode, host, surroundings),
+    targetSessionAttrs: targetSessionAttrsOf(values),
     connectTimeoutMs: connectTimeoutOf(values),
     applicationName: get('application_name'),
     fallbackApplicationName: get('fallback_application_name'),
     options: get('options'),
     keepAliveIdleMs: keepAliveOf(values),
-    warnings,
+    warnings: [...new Set(warnings)],
+  }
+}
+
+/** Who logs in, and where. */
+type Account = Pick<ResolvedConnection, 'user' | 'dbname'>
+
+async function resolveHost(
+  given: GivenHost,
+  account: Account,
+  values: ConnectionValues,
+  surroundings: Surroundings,
+  warnings: string[],
+): Promise<ResolvedHost> {
+  const { hostaddr, port } = given
+  const host = given.host ?? (await defaultHost(values, given, surroundings))
+  const endpoint = endpointOf({ host, hostaddr, port }, values.connect)
+  const place = placeOf({ host, hostaddr, port }, endpoint)
+  const asked = sslModeOf(values)
+  const sslmode = endpoint.kind === 'unix' ? 'disable' : asked
+  return {
+    endpoint,
+    place,
+    description: `${account.user}@${place}/${account.dbname}`,
+    password: await passwordOf(values, { host, hostaddr, port, ...account }, surroundings, warnings),
+    sslmode,
+    tls: sslmode === 'disable' ? undefined : await tlsOf(values, sslmode, host, surroundings),
   }
 }
 
 /** Undefined where no name was given: an address or a stream needs none. */
 async function defaultHost(
   values: ConnectionValues,
-  port: number,
+  { hostaddr, port }: GivenHost,
   surroundings: Surroundings,
 ): Promise<string | undefined> {
-  if (values.connect !== undefined || values.text.get('hostaddr')) return undefined
+  if (values.connect !== undefined || hostaddr !== undefined) return undefined
   if (surroundings.platform !== 'win32') {
     for (const folder of socketFolders) if (await surroundings.isSocket(socketPath(folder, port))) return folder
   }
   return 'localhost'
 }
 
-function endpointOf(
-  values: ConnectionValues,
-  host: string | undefined,
-  hostaddr: string | undefined,
-  port: number,
-): Endpoint {
-  if (values.connect !== undefined) return { kind: 'custom', connect: values.connect }
-  if (hostaddr !== undefined) return { kind: 'tcp', host: hostaddr, port }
-  if (host?.startsWith('@')) {
-    throw new WalwireError('unsupported_option', {
-      what: 'the host cannot be connected to',
-      why: 'this is not supported: a Unix socket in the abstract namespace (@)',
-      hint: 'name the folder of an ordinary Unix socket',
-    })
-  }
-  if (host?.startsWith('/')) return { kind: 'unix', path: socketPath(host, port) }
-  return { kind: 'tcp', host: host ?? 'localhost', port }
-}
-
-function socketPath(folder: string, port: number): string {
-  return `${folder.replace(/\/+$/, '')}/.s.PGSQL.${port}`
-}
-
-function describe(user: string, endpoint: Endpoint, host: string | undefined, port: number, dbname: string): string {
-  switch (endpoint.kind) {
-    case 'tcp': {
-      const name = host ?? endpoint.host
-      return `${user}@${isIP(name) === 6 ? `[${name}]` : name}:${port}/${dbname}`
-    }
-    case 'unix':
-      return `${user}@${endpoint.path}/${dbname}`
-    case 'custom':
-      return `${user}@${host ?? 'a stream of its own'}/${dbname}`
-    default:
-      return endpoint satisfies never
-  }
-}
-
 async function passwordOf(
   values: ConnectionValues,
-  key: { host: string | undefined; hostaddr: string | undefined; port: number; dbname: string; user: string },
+  key: GivenHost & Account,
   surroundings: Surroundings,
   warnings: string[],
-): Promise<ResolvedConnection['password']> {
+): Promise<ResolvedHost['password']> {
   const { password } = values
   if (password !== undefined) return async () => password()
   const given = values.text.get('password')
@@ -221,16 +207,6 @@ async function pem(
   return file?.text
 }
 
-function portOf(text: string | undefined): number {
-  if (text === undefined) return 5432
-  const port = /^\d{1,5}$/.test(text) ? Number(text) : 0
-  // not shown: after a slash that was left in it, a URI's password is taken apart into host, port and database
-  if (port < 1 || port > 65_535) {
-    throw bad('the port is not a number from 1 to 65535', 'check it, and write a / in a password as %2F')
-  }
-  return port
-}
-
 function connectTimeoutOf(values: ConnectionValues): number {
   const text = values.text.get('connect_timeout') || undefined
   if (text === undefined) return defaultConnectTimeoutMs
@@ -258,6 +234,25 @@ function channelBindingOf(values: ConnectionValues): ChannelBindingMode {
   if (text === undefined) return 'prefer'
   if (text === 'disable' || text === 'prefer' || text === 'require') return text
   throw bad(`channel_binding is ${values.shown(text)}`, 'write disable, prefer or require')
+}
+
+const targets = {
+  any: true,
+  'read-write': true,
+  'read-only': true,
+  primary: true,
+  standby: true,
+  'prefer-standby': true,
+} satisfies Record<TargetSessionAttrs, true>
+
+function isTarget(text: string): text is TargetSessionAttrs {
+  return Object.hasOwn(targets, text)
+}
+
+function targetSessionAttrsOf(values: ConnectionValues): TargetSessionAttrs {
+  const text = values.text.get('target_session_attrs') ?? 'any'
+  if (isTarget(text)) return text
+  throw bad(`target_session_attrs is ${values.shown(text)}`, `write ${Object.keys(targets).join(', ')}`)
 }
 
 const ownMethods: readonly AuthenticationMethod[] = ['none', 'password', 'md5', 'scram-sha-256']

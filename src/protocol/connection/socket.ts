@@ -1,13 +1,9 @@
-import { connect as netConnect, type Socket } from 'node:net'
+import dns, { type LookupAddress } from 'node:dns'
+import { isIP, connect as netConnect, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { WalwireError } from '../messages/errors.ts'
 import type { Attempt } from './attempt.ts'
-import type { Endpoint, ResolvedConnection } from './connection-options.ts'
-
-/**
- * How long one of a name's addresses is tried before the next. Node's own 250 ms fails on distant servers.
- */
-const addressAttemptMs = 2_000
+import type { Endpoint, ResolvedHost, ResolvedServer } from './connection-options.ts'
 
 /**
  * The stream's high-water mark. While reading is paused, Node reads on until it has that much, waking for each piece;
@@ -19,62 +15,69 @@ export const readAheadBytes = 1
 /** An option that net.connect takes and its types do not name. */
 const readAhead = { readableHighWaterMark: readAheadBytes }
 
-/** A stream, and where it goes: a name with several addresses stands for one of them from then on. */
-export interface Dialled {
-  readonly stream: Duplex
-  readonly endpoint: Endpoint
+/**
+ * Where a host may be reached: all the addresses that its name stands for, in the order of the system's resolver.
+ *
+ * @throws {WalwireError} `connect_failed`
+ */
+export async function lookUp(host: ResolvedHost, attempt: Attempt): Promise<readonly Endpoint[]> {
+  const { endpoint } = host
+  if (endpoint.kind !== 'tcp' || isIP(endpoint.host) !== 0) return [endpoint]
+  attempt.step = 'looking up the name of the host'
+  try {
+    const found = await addressesOf(endpoint.host)
+    return found.map(({ address }) => ({ ...endpoint, host: address }))
+  } catch (error) {
+    throw dialFailed(host, error)
+  }
+}
+
+function addressesOf(name: string): Promise<readonly LookupAddress[]> {
+  return new Promise((resolve, reject) => {
+    dns.lookup(name, { all: true }, (error, addresses) => (error ? reject(error) : resolve(addresses)))
+  })
 }
 
 /**
  * Opens the stream to the server, without a byte sent.
  *
- * @param endpoint where an earlier one went, if it shall go to the very same
  * @throws {WalwireError} `connect_failed`
  */
-export async function dial(
-  resolved: ResolvedConnection,
-  attempt: Attempt,
-  endpoint: Endpoint = resolved.endpoint,
-): Promise<Dialled> {
+export async function dial(server: ResolvedServer, endpoint: Endpoint, attempt: Attempt): Promise<Duplex> {
   switch (endpoint.kind) {
     case 'tcp': {
       attempt.step = 'connecting to the port'
       const { host, port } = endpoint
-      const socket = await connected(
-        netConnect({
-          host,
-          port,
-          ...readAhead,
-          noDelay: true,
-          keepAlive: resolved.keepAliveIdleMs !== undefined,
-          keepAliveInitialDelay: resolved.keepAliveIdleMs ?? 0,
-          autoSelectFamily: true,
-          autoSelectFamilyAttemptTimeout: addressAttemptMs,
-        }),
-        resolved,
-        attempt,
-      )
-      return { stream: socket, endpoint: { kind: 'tcp', host: socket.remoteAddress ?? host, port } }
+      const keepAlive = server.keepAliveIdleMs !== undefined
+      const socket = netConnect({
+        host,
+        port,
+        ...readAhead,
+        noDelay: true,
+        keepAlive,
+        keepAliveInitialDelay: server.keepAliveIdleMs ?? 0,
+      })
+      return connected(socket, server, attempt)
     }
     case 'unix':
       attempt.step = 'connecting to the socket'
-      return { stream: await connected(netConnect({ ...readAhead, path: endpoint.path }), resolved, attempt), endpoint }
+      return connected(netConnect({ ...readAhead, path: endpoint.path }), server, attempt)
     case 'custom':
       attempt.step = 'waiting for the function connect'
       try {
-        return { stream: attempt.own(await endpoint.connect()), endpoint }
+        return attempt.own(await endpoint.connect())
       } catch (error) {
-        throw dialFailed(resolved, error)
+        throw dialFailed(server, error)
       }
     default:
       return endpoint satisfies never
   }
 }
 
-function connected(socket: Socket, resolved: ResolvedConnection, attempt: Attempt): Promise<Socket> {
+function connected(socket: Socket, host: ResolvedHost, attempt: Attempt): Promise<Socket> {
   attempt.own(socket)
   return new Promise((resolve, reject) => {
-    const onError = (error: Error): void => reject(dialFailed(resolved, error))
+    const onError = (error: Error): void => reject(dialFailed(host, error))
     socket.once('error', onError)
     socket.once('connect', () => {
       socket.removeListener('error', onError)
@@ -83,10 +86,13 @@ function connected(socket: Socket, resolved: ResolvedConnection, attempt: Attemp
   })
 }
 
-function dialFailed(resolved: ResolvedConnection, cause: unknown): WalwireError {
-  const { why, hint, retryable } = explain(resolved.endpoint, cause)
-  return new WalwireError('connect_failed', {
-    what: `could not connect to ${resolved.description}`,
+/** There is no server where one was looked for, or no way to it. */
+export class Unreached extends WalwireError {}
+
+function dialFailed(host: ResolvedHost, cause: unknown): Unreached {
+  const { why, hint, retryable } = explain(host.endpoint, cause)
+  return new Unreached('connect_failed', {
+    what: `could not connect to ${host.description}`,
     why,
     hint,
     retryable,

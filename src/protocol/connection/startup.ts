@@ -1,4 +1,4 @@
-import type { ResolvedConnection } from './connection-options.ts'
+import type { SessionOptions, TargetSessionAttrs } from './connection-options.ts'
 import { sessionSettings } from './session-settings.ts'
 
 /** What a session is opened for. */
@@ -22,22 +22,28 @@ export interface SessionWishes {
 const ownRole = '-c role=none'
 
 /**
+ * What the server has for a session by default decides whether it is the one that is meant: it says so at once, and what
+ * walwire wants of it is set afterwards, as what something else changed is.
+ */
+const askedOfServer = 'default_transaction_read_only'
+const asksForReadOnly: ReadonlySet<TargetSessionAttrs> = new Set(['read-write', 'read-only'])
+
+/**
  * The parameters of the startup message; `client_encoding=UTF8` comes with the message itself.
  * The caller's own options come first, so that walwire's win.
  *
  * @see https://www.postgresql.org/docs/current/protocol-message-formats.html#PROTOCOL-MESSAGE-FORMATS-STARTUPMESSAGE
  */
-export function startupParameters(resolved: ResolvedConnection, wishes: SessionWishes): Record<string, string> {
-  const own = Object.entries({ ...sessionSettings, ...wishes.settings }).map(
-    ([name, value]) => `-c ${name}=${escapeOption(value)}`,
-  )
+export function startupParameters(session: SessionOptions, wishes: SessionWishes): Record<string, string> {
+  const isAsked = (name: string) => name !== askedOfServer || !asksForReadOnly.has(session.targetSessionAttrs)
+  const settings = Object.entries({ ...sessionSettings, ...wishes.settings }).filter(([name]) => isAsked(name))
+  const own = settings.map(([name, value]) => `-c ${name}=${escapeOption(value)}`)
   return {
-    user: resolved.user,
-    database: resolved.dbname,
+    user: session.user,
+    database: session.dbname,
     ...(wishes.replication === undefined ? {} : { replication: wishes.replication }),
-    application_name:
-      resolved.applicationName ?? wishes.applicationName ?? resolved.fallbackApplicationName ?? 'walwire',
-    options: [ownRole, ...(resolved.options === undefined ? [] : [resolved.options]), ...own].join(' '),
+    application_name: session.applicationName ?? wishes.applicationName ?? session.fallbackApplicationName ?? 'walwire',
+    options: [ownRole, ...(session.options === undefined ? [] : [session.options]), ...own].join(' '),
   }
 }
 

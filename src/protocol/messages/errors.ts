@@ -13,6 +13,7 @@ export const errorCodes = {
   // reaching a server
   connect_failed: { retryable: true },
   connect_timeout: { retryable: true },
+  target_not_met: { retryable: true },
   not_postgres: { retryable: false },
   tls_refused: { retryable: false },
   tls_failed: { retryable: false },

@@ -1,4 +1,8 @@
-import type { ConnectionInput, ResolvedConnection } from '../../../src/protocol/connection/connection-options.ts'
+import type {
+  ConnectionInput,
+  ResolvedConnection,
+  ResolvedHost,
+} from '../../../src/protocol/connection/connection-options.ts'
 import { resolveConnection } from '../../../src/protocol/connection/resolve-connection.ts'
 import type { FoundFile, Surroundings } from '../../../src/protocol/connection/surroundings.ts'
 
@@ -26,5 +30,11 @@ export function world({ env = {}, files = {}, sockets = [], platform = 'linux', 
   }
 }
 
-export const resolve = (input?: ConnectionInput, given?: World): Promise<ResolvedConnection> =>
-  resolveConnection(input, world(given))
+/** The first host's fields beside the connection's. */
+export async function resolve(
+  input?: ConnectionInput,
+  given?: World,
+): Promise<Omit<ResolvedConnection, keyof ResolvedHost> & ResolvedHost> {
+  const connection = await resolveConnection(input, world(given))
+  return { ...connection, ...connection.hosts[0] }
+}
