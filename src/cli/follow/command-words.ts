@@ -15,6 +15,7 @@ const words: readonly (readonly [RegExp, string])[] = [
   [/(?<=without |with |leave out )(?:a|the) start\b/g, '--start'],
   [/\bthe same output\b/g, 'the same --output'],
   [/\bthe same publications\b/g, 'the same --publication'],
+  [/\bgive rotate\b/g, 'give --rotate'],
   [/\bslotTimeoutMs\b/g, '--slot-timeout'],
   [/\bonLostSlot: '(\w+)'/g, '--on-lost-slot $1'],
   [/\b(start|snapshot): '(\w+)'/g, '--$1 $2'],

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
-import { besides } from '../../delivery/file/file-destination.ts'
+import { besides, isTaken } from '../../delivery/file/file-destination.ts'
+import type { RotatePolicy } from '../../delivery/file/rotate-policy.ts'
 import { formatLsn, parseLsn } from '../../protocol/messages/lsn.ts'
 import type { ReconnectOptions } from '../../replication/reconnection.ts'
 import {
@@ -15,6 +16,7 @@ import {
 import { type LogLevel, logLevels } from '../diagnostics.ts'
 import { quotedArgument } from '../quoted-argument.ts'
 import { followOptionKinds } from './follow-options.ts'
+import { readRotate } from './rotate-argument.ts'
 import { parseTableList, type TableName } from './table-list.ts'
 
 /** The server cuts longer names (NAMEDATALEN). */
@@ -33,6 +35,8 @@ export interface FollowArguments {
   readonly checkpoint: string | undefined
   /** Undefined is stdout. */
   readonly output: string | undefined
+  /** Undefined is one file. */
+  readonly rotate: RotatePolicy | undefined
   readonly format: 'jsonl' | 'pretty'
   /** Always `text` for the format pretty, which shows what the server wrote. */
   readonly values: 'native' | 'text'
@@ -83,6 +87,7 @@ export function readFollowArguments(given: SortedArguments): FollowArguments {
     stop: readLsnOr('stop', 'now', given.value('stop')),
     checkpoint: checkpoint === undefined ? undefined : resolve(checkpoint),
     output: output === undefined || output === '-' ? undefined : resolve(output),
+    rotate: readRotate(given.values('rotate')),
     format,
     values: oneOf('values', given.value('values') ?? (format === 'pretty' ? 'text' : 'native'), ['native', 'text']),
     binary: given.has('binary'),
@@ -198,6 +203,7 @@ function refuseContradictions(parsed: FollowArguments, given: SortedArguments): 
       throw usageError(`--stop ${stop} is before --start ${start}`, 'nothing lies between the two', 'swap or mend them')
     }
   }
+  refuseRotate(parsed)
   if (checkpoint !== undefined && checkpoint === output) {
     throw usageError('--checkpoint and --output name the same file', 'each needs its own', 'give two paths')
   }
@@ -206,6 +212,27 @@ function refuseContradictions(parsed: FollowArguments, given: SortedArguments): 
       `--output cannot be ${output}`,
       'the checkpoint has a file of that name beside itself while it is written or used',
       'give --output another name',
+    )
+  }
+}
+
+function refuseRotate({ rotate, output, checkpoint }: FollowArguments): void {
+  if (rotate === undefined) return
+  if (output === undefined) {
+    throw usageError('--rotate needs --output', 'what goes to stdout has no parts', 'give --output FILE')
+  }
+  if (checkpoint === undefined) {
+    throw usageError(
+      '--rotate needs --checkpoint',
+      'without it nobody knows which part a restart goes on in, and what of it came already',
+      'give --checkpoint FILE',
+    )
+  }
+  if (output !== checkpoint && !besides(checkpoint).includes(output) && isTaken(checkpoint, output, true)) {
+    throw usageError(
+      `--checkpoint cannot be ${checkpoint}`,
+      `the checkpoint, or a file that it has beside itself, would have the name of a part of ${output}`,
+      'give --checkpoint another name',
     )
   }
 }

@@ -67,12 +67,11 @@ async function followInto(parsed: FollowArguments, logger: Logger, screen: Scree
   const destination = new LineDestination({
     disk: nodeDisk,
     path: parsed.output,
-    output: (beginAt) =>
+    open: (path, beginAt) =>
       shown.onto(
-        parsed.output === undefined
-          ? new StreamOutput(process.stdout)
-          : new FileOutput(nodeDisk, parsed.output, beginAt, logger),
+        path === undefined ? new StreamOutput(process.stdout) : new FileOutput(nodeDisk, path, beginAt, logger),
       ),
+    rotate: parsed.rotate,
     checkpoint: parsed.checkpoint,
     toLines: shown.toLines,
     wait: parsed.reconnect !== false && parsed.reconnect.first,

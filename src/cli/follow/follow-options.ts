@@ -109,6 +109,13 @@ export const followOptions = {
       byDefault: 'stdout',
       example: 'shop.jsonl',
     },
+    rotate: {
+      kind: 'values',
+      value: 'SIZE|TIME',
+      text: 'write numbered parts instead of one file, shop.000001.jsonl first where the output is shop.jsonl: the next begins at a commit when this one has so many bytes (B, kB, MB, GB, TB), or its first line is so old (s, min, h); given with a size and a time, whichever comes first. A part that another one follows is complete, and never touched again. Needs --checkpoint',
+      byDefault: 'one file',
+      example: '1GB',
+    },
     checkpoint: {
       kind: 'value',
       value: 'FILE',

@@ -4,8 +4,8 @@ import { type Position, parsePosition } from '../../replication/position.ts'
 import type { Disk } from './disk.ts'
 import { isPassing, systemReason } from './system-reason.ts'
 
-/** The version of the format that this release writes. */
-export const checkpointVersion = 1
+/** The version of the format that this release writes. It reads 1, too, which knows no parts. */
+export const checkpointVersion = 2
 
 /** What a checkpoint file holds. */
 export interface Checkpoint {
@@ -21,9 +21,14 @@ export interface Checkpoint {
 /** How much of an output a checkpoint covers. */
 export interface CoveredOutput {
   readonly path: string
+  /** The part that it ends in, from 1; left out where that is the file of the path itself. Parts before it are complete. */
+  readonly part?: number | undefined
+  /** When that part's first line was written. */
+  readonly begun?: string | undefined
+  /** Bytes of that file. */
   readonly length: number
-  /** Where the copy began that is not over: a run that begins it again cuts the output back to there. Absent: at its beginning. */
-  readonly copiedFrom?: number
+  /** Where in it the copy began that is not over: a run that begins it again cuts the output back to there. Absent: at its beginning. */
+  readonly copiedFrom?: number | undefined
 }
 
 /**
@@ -102,7 +107,7 @@ export function parseCheckpoint(text: string, path: string): Checkpoint {
     throw fail(text.trim() === '' ? 'the file is empty' : `it is not JSON: ${systemReason(cause)}`, cause)
   }
   if (!isObject(content)) throw fail('it is not a JSON object')
-  if (content.version !== checkpointVersion) {
+  if (content.version !== checkpointVersion && content.version !== 1) {
     throw fail(
       typeof content.version === 'number'
         ? `it has format version ${content.version}, and this release knows ${checkpointVersion}`
@@ -131,15 +136,18 @@ function isStart(value: unknown): value is string | null {
 
 function isOutput(value: unknown): value is CoveredOutput | null {
   if (value === null) return true
+  if (!isObject(value)) return false
+  const { path, part, begun, length, copiedFrom } = value
   return (
-    isObject(value) &&
-    typeof value.path === 'string' &&
-    isLength(value.length) &&
-    (value.copiedFrom === undefined || (isLength(value.copiedFrom) && value.copiedFrom <= value.length))
+    typeof path === 'string' &&
+    isCount(length) &&
+    (part === undefined || (isCount(part) && part > 0)) &&
+    (begun === undefined || (typeof begun === 'string' && !Number.isNaN(Date.parse(begun)))) &&
+    (copiedFrom === undefined || (isCount(copiedFrom) && copiedFrom <= length))
   )
 }
 
-function isLength(value: unknown): value is number {
+function isCount(value: unknown): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
 }
 

@@ -1,4 +1,4 @@
-import { type FileHandle, open, readFile, rename, stat, unlink } from 'node:fs/promises'
+import { type FileHandle, open, readdir, readFile, rename, stat, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { namedPipe, type PipeWait } from './named-pipe.ts'
 import type { WritableFile } from './writable-file.ts'
@@ -12,6 +12,8 @@ export interface Disk {
   read(path: string): Promise<string | undefined>
   /** Length in bytes; undefined where there is no file that has one. */
   size(path: string): Promise<number | undefined>
+  /** The names in a folder; none where there is no such folder. */
+  list(folder: string): Promise<readonly string[]>
   /** The last byte of a file that has one. */
   lastByte(path: string): Promise<number | undefined>
   /** Opens a file to write at its end, made if missing. @param wait for who reads, if it is a pipe */
@@ -32,6 +34,9 @@ export const nodeDisk: Disk = {
   async size(path) {
     const found = await stat(path).catch(undefinedIfMissing)
     return found?.isFile() ? found.size : undefined
+  },
+  async list(folder) {
+    return (await readdir(folder).catch(undefinedIfMissing)) ?? []
   },
   async lastByte(path) {
     const handle = await open(path, 'r')

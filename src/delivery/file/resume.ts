@@ -1,6 +1,8 @@
 import { WalwireError } from '../../protocol/messages/errors.ts'
 import type { Position } from '../../replication/position.ts'
 import type { Checkpoint } from './checkpoint.ts'
+import type { Extent } from './parted-output.ts'
+import { partPath } from './parts.ts'
 
 /** What a run was asked for. */
 export interface RunRequest {
@@ -8,6 +10,8 @@ export interface RunRequest {
   readonly start: string | undefined
   /** Undefined is stdout. */
   readonly output: string | undefined
+  /** Whether the output is in parts. */
+  readonly rotates: boolean
   readonly checkpoint: string | undefined
   readonly publications: readonly string[]
 }
@@ -16,8 +20,8 @@ export interface RunRequest {
 export interface Resumption {
   /** What the feed starts from. */
   readonly start: Position | string | undefined
-  /** The length that the output is cut back to. */
-  readonly outputLength: number
+  /** What the output is cut back to. */
+  readonly extent: Extent
 }
 
 /**
@@ -28,7 +32,11 @@ export interface Resumption {
  * or a killed run would leave an output that no checkpoint explains.
  *
  * @param checkpoint what is stored, undefined the first time
- * @param outputSize bytes in the output as it is now, undefined where there is none
+ * A part that is complete is never touched: where the copy went on into another one, only this is cut back, and the copy
+ * that follows says that it replaces.
+ *
+ * @param outputSize bytes in the output as it is now, of all its parts where there is no checkpoint, else of the one that
+ * this names; undefined where there is none
  * @throws {WalwireError} where continuing would lose or repeat something
  */
 export function resume(
@@ -44,7 +52,7 @@ export function resume(
         hint: 'restore the checkpoint; or begin anew: move the output away, and drop the slot that it came from',
       })
     }
-    return { start: request.start, outputLength: 0 }
+    return { start: request.start, extent: { part: request.rotates ? 1 : 0, begun: undefined, length: 0 } }
   }
   const { output, position, start } = checkpoint
   if (output?.path !== request.output) {
@@ -54,6 +62,15 @@ export function resume(
       hint: 'use the same output as before, or another checkpoint with a slot of its own',
     })
   }
+  const part = output?.part ?? 0
+  if (part > 0 && output !== null && !request.rotates) {
+    throw new WalwireError('checkpoint_output', {
+      what: `the checkpoint ${request.checkpoint} is of an output in parts`,
+      why: `it covers ${partPath(output.path, part)} and the parts before it, and this run would write to ${output.path} alone`,
+      hint: 'give rotate as before, with whatever limits, or another checkpoint and output with a slot of its own',
+    })
+  }
+  const nothing = { part, begun: undefined, length: 0 }
   if (request.start !== undefined && request.start !== start) {
     throw new WalwireError('checkpoint_start', {
       what: `the start ${request.start} contradicts the checkpoint ${request.checkpoint}`,
@@ -61,7 +78,7 @@ export function resume(
       hint: 'leave out the start, or use another checkpoint and output',
     })
   }
-  if (position === null) return { start: start ?? undefined, outputLength: 0 }
+  if (position === null) return { start: start ?? undefined, extent: nothing }
   const before = position.options.publications
   if (before.length !== request.publications.length || before.some((name) => !request.publications.includes(name))) {
     throw new WalwireError('checkpoint_publications', {
@@ -74,10 +91,10 @@ export function resume(
   const length = position.phase === 'stream' ? (output?.length ?? 0) : (output?.copiedFrom ?? 0)
   if (output !== null && (outputSize ?? 0) < length) {
     throw new WalwireError('output_shorter', {
-      what: `the output ${output.path} is shorter than its checkpoint says`,
+      what: `the output ${partPath(output.path, part)} is shorter than its checkpoint says`,
       why: `it has ${outputSize ?? 0} bytes, and the checkpoint ${request.checkpoint} covers ${length}`,
       hint: 'restore the output; or begin anew: remove the checkpoint, empty the output, and drop the slot',
     })
   }
-  return { start: position, outputLength: length }
+  return { start: position, extent: { part, begun: output?.begun, length } }
 }

@@ -24,6 +24,7 @@ function refusal(line: string[]): CommandError {
   throw new Error(`not refused: ${line.join(' ')}`)
 }
 
+const files = ['--checkpoint', 'c', '--output', 'f']
 const enough = ['--publication', 'shop', '--slot', 'shop_feed']
 
 describe('what is understood', () => {
@@ -36,6 +37,7 @@ describe('what is understood', () => {
       start: undefined,
       stop: undefined,
       checkpoint: undefined,
+      rotate: undefined,
       output: undefined,
       format: 'jsonl',
       values: 'native',
@@ -66,6 +68,12 @@ describe('what is understood', () => {
       [...enough, '--checkpoint', 'a.json', '--output', 'b.jsonl'],
       { checkpoint: resolve('a.json'), output: resolve('b.jsonl') },
     ],
+    [
+      'parts by size and time',
+      [...enough, ...files, '--rotate', '1.5GB', '--rotate', '1h'],
+      { rotate: { maxBytes: 1610612736, maxAgeMs: 3_600_000 } },
+    ],
+    ['parts by size alone', [...enough, ...files, '--rotate', '100kb'], { rotate: { maxBytes: 102_400 } }],
     ['a dash for stdout', [...enough, '--output', '-'], { output: undefined }],
     ['the format for people', [...enough, '--format', 'pretty', '--output', '-'], { format: 'pretty', values: 'text' }],
     ['text values', [...enough, '--values', 'text', '--format', 'jsonl'], { values: 'text' }],
@@ -156,6 +164,18 @@ describe('what is refused, each with its own words and a way out', () => {
     [[...enough, '--temporary', '--checkpoint', 'c'], '--checkpoint needs a slot that lasts'],
     [['--publication', 'shop', '--snapshot', 'only', '--checkpoint', 'c'], '--checkpoint needs a slot that lasts'],
     [[...enough, '--checkpoint', 'f', '--output', './f'], '--checkpoint and --output name the same file'],
+    [[...enough, ...files, '--rotate', '1'], '--rotate cannot be "1"'],
+    [[...enough, ...files, '--rotate', '0GB'], '--rotate cannot be "0GB"'],
+    [[...enough, ...files, '--rotate', '1M'], '--rotate cannot be "1M"'],
+    [[...enough, ...files, '--rotate', '0h'], '--rotate cannot be "0h"'],
+    [[...enough, ...files, '--rotate', '1GB', '--rotate', '2GB'], '--rotate is given two sizes'],
+    [[...enough, ...files, '--rotate', '1h', '--rotate', '2h'], '--rotate is given two times'],
+    [[...enough, '--checkpoint', 'c', '--rotate', '1GB'], '--rotate needs --output'],
+    [[...enough, '--output', 'f', '--rotate', '1GB'], '--rotate needs --checkpoint'],
+    [
+      [...enough, '--checkpoint', 'f.000001', '--output', 'f', '--rotate', '1h'],
+      `--checkpoint cannot be ${resolve('f.000001')}`,
+    ],
     [[...enough, '--checkpoint', 'f', '--output', 'f.tmp'], `--output cannot be ${resolve('f.tmp')}`],
     [[...enough, '--checkpoint', 'f', '--output', 'f.lock'], `--output cannot be ${resolve('f.lock')}`],
     [[...enough, '--format', 'pretty', '--checkpoint', 'c'], '--checkpoint contradicts --format pretty'],

@@ -1,17 +1,10 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { CommitPolicy } from '../../../src/delivery/commit-policy.ts'
-import { Delivery } from '../../../src/delivery/delivery.ts'
-import { FileOutput } from '../../../src/delivery/file/file-output.ts'
-import { LineDestination } from '../../../src/delivery/file/line-destination.ts'
-import { defaultRetryPolicy } from '../../../src/delivery/retry-policy.ts'
-import { silentLogger } from '../../../src/replication/logger.ts'
-import { nameOf, scriptedFeed } from '../scripted-feed.ts'
 import { SimulatedServer } from '../simulated-server.ts'
-import { Crash, SimulatedDisk } from './simulated-disk.ts'
+import { SimulatedDisk } from './simulated-disk.ts'
+import { checkpointPath, diesOfCrash, outputPath, runOnce } from './simulated-run.ts'
 
-const checkpointPath = '/data/shop.checkpoint'
-const outputPath = '/lines/shop.jsonl'
 const copied = ['row 1', 'row 2', 'row 3']
 const transactions = ['tx 1', 'tx 2', 'tx 3', 'tx 4']
 
@@ -21,52 +14,11 @@ const shop = () =>
     transactions.map((name) => [name]),
   )
 
-/** One delivery into a file, until it is stopped because nothing more comes, or dies. */
-async function runOnce(disk: SimulatedDisk, server: SimulatedServer, policy: CommitPolicy, start?: string) {
-  const stop = new AbortController()
-  const destination = new LineDestination({
-    disk,
-    path: outputPath,
-    output: (beginAt) => new FileOutput(disk, outputPath, beginAt, silentLogger),
-    checkpoint: checkpointPath,
-    toLines: (batch) => batch.events.map(nameOf),
-    logger: silentLogger,
-    lock: async () => ({ verify: async () => {}, release: () => {} }),
-  })
-  await new Delivery({
-    destination,
-    delivered: { publications: ['shop'], slot: 'shop_feed', snapshot: 'initial', start, signal: stop.signal },
-    follow: (from) =>
-      scriptedFeed(
-        server.batches(from, () => stop.abort()),
-        server.ack,
-      ),
-    endsByItself: false,
-    canContinue: true,
-    policy,
-    retry: { ...defaultRetryPolicy, maxFailures: 1 },
-    drainTimeoutMs: 10_000,
-    logger: silentLogger,
-  }).run()
-}
-
-/** @returns whether the process died of a crash; whatever else it dies of is the test's failure */
-async function diesOfCrash(run: Promise<void>): Promise<boolean> {
-  try {
-    await run
-    return false
-  } catch (error) {
-    const inside = error instanceof Error && error.cause instanceof Crash
-    if (!inside && !(error instanceof Crash)) throw error
-    return true
-  }
-}
-
-const policies: Record<string, CommitPolicy> = {
+const policies = {
   'each batch': { intervalMs: 0, maxEvents: 0 },
   'all at the end': { intervalMs: 60_000, maxEvents: 1e9 },
   'every two events': { intervalMs: 60_000, maxEvents: 2 },
-}
+} satisfies Record<string, CommitPolicy>
 const everything = (lines: string[]) => `${lines.join('\n')}\n`
 
 for (const [name, policy] of Object.entries(policies)) {
@@ -76,13 +28,13 @@ for (const [name, policy] of Object.entries(policies)) {
         const disk = new SimulatedDisk()
         const server = shop()
         disk.crashAt(step)
-        const crashed = await diesOfCrash(runOnce(disk, server, policy))
+        const crashed = await diesOfCrash(runOnce(disk, server, { policy }))
         disk.restart(power)
         if (!crashed) {
           expect(step).toBeGreaterThan(10)
           break
         }
-        await runOnce(disk, server, policy)
+        await runOnce(disk, server, { policy })
         expect(disk.text(outputPath)).toBe(everything([...copied, ...transactions]))
       }
     })
@@ -108,12 +60,12 @@ test('crashes at many steps, of process and power, one after another: the output
         for (const { step, power, survival, policy } of crashes) {
           let taken = 0
           disk.crashAt(step)
-          const crashed = await diesOfCrash(runOnce(disk, server, policy, startArgument))
+          const crashed = await diesOfCrash(runOnce(disk, server, { policy, start: startArgument }))
           if (!crashed) break
           disk.restart(power, (n) => Math.round((survival[taken++ % survival.length] ?? 0) * n))
         }
         disk.restart('kept')
-        await runOnce(disk, server, { intervalMs: 0, maxEvents: 0 }, startArgument)
+        await runOnce(disk, server, { policy: policies['each batch'], start: startArgument })
         const expected = startArgument === 'slot' ? transactions.slice(1) : [...copied, ...transactions]
         expect(disk.text(outputPath)).toBe(everything(expected))
       },
@@ -130,14 +82,33 @@ test('a checkpoint that a killed run did not come to make durable is made so bef
     server.slot = { confirmed: 0 }
     for (let first = 0; disk.text(checkpointPath) === undefined; first++) {
       disk.crashAt(first)
-      await diesOfCrash(runOnce(disk, server, policy, 'slot'))
+      await diesOfCrash(runOnce(disk, server, { policy, start: 'slot' }))
       disk.restart('kept')
     }
     disk.crashAt(step)
-    await diesOfCrash(runOnce(disk, server, policy, 'slot'))
+    await diesOfCrash(runOnce(disk, server, { policy, start: 'slot' }))
     disk.restart('lost')
-    await runOnce(disk, server, policy, 'slot')
+    await runOnce(disk, server, { policy, start: 'slot' })
     expect(disk.text(outputPath)).toBe(everything(transactions))
+  }
+})
+
+test('a disk that is full at any step, and has room again: the output is exactly once', async () => {
+  for (const policy of Object.values(policies)) {
+    for (let step = 0; ; step++) {
+      const disk = new SimulatedDisk()
+      disk.fullAt(step, 3)
+      const server = shop()
+      // it goes on by itself, unless it was told to end
+      const failure = await runOnce(disk, server, { policy, retries: true }).catch((error: unknown) => error)
+      if (failure !== undefined) {
+        expect(failure).toMatchObject({ why: 'ENOSPC: no space left on device', retryable: true })
+        disk.fullAt(Number.POSITIVE_INFINITY, 0)
+        await runOnce(disk, server, { policy })
+      }
+      expect(disk.text(outputPath)).toBe(everything([...copied, ...transactions]))
+      if (disk.steps < step) break
+    }
   }
 })
 
@@ -151,6 +122,6 @@ test('the checkpoint is there before the slot is made, and before anything is wr
       atSlot = disk.text(checkpointPath)
     },
   })
-  await runOnce(disk, server, { intervalMs: 0, maxEvents: 0 })
+  await runOnce(disk, server, { policy: policies['each batch'] })
   expect(JSON.parse(atSlot ?? 'null')).toMatchObject({ position: { phase: 'new' }, output: { length: 0 } })
 })

@@ -33,7 +33,7 @@ function destinationOn(disk: Disk): LineDestination {
   return new LineDestination({
     disk,
     path,
-    output: (beginAt) => new FileOutput(disk, path, beginAt, silentLogger),
+    open: (file = path, beginAt) => new FileOutput(disk, file, beginAt, silentLogger),
     checkpoint,
     toLines: ({ events }) => events.map(nameOf),
     logger: silentLogger,

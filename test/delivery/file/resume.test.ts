@@ -6,12 +6,13 @@ import { positionAt } from '../scripted-feed.ts'
 const parsed = {
   start: undefined,
   output: '/data/out',
+  rotates: false,
   checkpoint: '/data/cp',
   publications: ['shop'],
 }
 const output = { path: '/data/out', length: 100 }
 const stored = (parts: Partial<Checkpoint> = {}): Checkpoint => ({
-  version: 1,
+  version: 2,
   start: null,
   position: positionAt(5),
   output,
@@ -20,22 +21,22 @@ const stored = (parts: Partial<Checkpoint> = {}): Checkpoint => ({
 
 describe('continues', () => {
   test('nothing is there yet: from the beginning, as the arguments say', () => {
-    expect(resume(parsed, undefined, undefined)).toEqual({ start: undefined, outputLength: 0 })
+    expect(resume(parsed, undefined, undefined)).toEqual({ start: undefined, extent: { part: 0, length: 0 } })
     expect(resume({ ...parsed, start: 'slot' }, undefined, 0)).toEqual({
       start: 'slot',
-      outputLength: 0,
+      extent: { part: 0, length: 0 },
     })
   })
 
   test('from the position, the output cut back to what it covers', () => {
-    expect(resume(parsed, stored(), 130)).toEqual({ start: positionAt(5), outputLength: 100 })
-    expect(resume(parsed, stored(), 100)).toEqual({ start: positionAt(5), outputLength: 100 })
+    expect(resume(parsed, stored(), 130)).toEqual({ start: positionAt(5), extent: { part: 0, length: 100 } })
+    expect(resume(parsed, stored(), 100)).toEqual({ start: positionAt(5), extent: { part: 0, length: 100 } })
   })
 
   test('inside the snapshot: from its beginning, the output cut back to nothing, however much of it is left', () => {
     for (const phase of ['new', 'snapshot'] as const) {
       const position = positionAt(5, phase)
-      expect(resume(parsed, stored({ position }), 20)).toEqual({ start: position, outputLength: 0 })
+      expect(resume(parsed, stored({ position }), 20)).toEqual({ start: position, extent: { part: 0, length: 0 } })
     }
   })
 
@@ -43,7 +44,7 @@ describe('continues', () => {
     for (const phase of ['new', 'snapshot'] as const) {
       const position = positionAt(5, phase)
       const begun = stored({ position, output: { ...output, copiedFrom: 60 } })
-      expect(resume(parsed, begun, 80)).toEqual({ start: position, outputLength: 60 })
+      expect(resume(parsed, begun, 80)).toEqual({ start: position, extent: { part: 0, length: 60 } })
       expect(() => resume(parsed, begun, 59)).toThrow(expect.objectContaining({ code: 'output_shorter' }))
     }
   })
@@ -52,7 +53,7 @@ describe('continues', () => {
     const toStdout = { ...parsed, output: undefined }
     expect(resume(toStdout, stored({ output: null }), undefined)).toEqual({
       start: positionAt(5),
-      outputLength: 0,
+      extent: { part: 0, length: 0 },
     })
   })
 
@@ -63,8 +64,8 @@ describe('continues', () => {
 
   test('killed before the first position: the --start that began it counts, and the output is cut back to nothing', () => {
     const begun = stored({ start: '0/5', position: null, output: { path: '/data/out', length: 0 } })
-    expect(resume({ ...parsed, start: '0/5' }, begun, 20)).toEqual({ start: '0/5', outputLength: 0 })
-    expect(resume(parsed, begun, 20)).toEqual({ start: '0/5', outputLength: 0 })
+    expect(resume({ ...parsed, start: '0/5' }, begun, 20)).toEqual({ start: '0/5', extent: { part: 0, length: 0 } })
+    expect(resume(parsed, begun, 20)).toEqual({ start: '0/5', extent: { part: 0, length: 0 } })
   })
 })
 

@@ -1,4 +1,4 @@
-import { dirname } from 'node:path'
+import { basename, dirname } from 'node:path'
 import type { Disk } from '../../../src/delivery/file/disk.ts'
 import type { WritableFile } from '../../../src/delivery/file/writable-file.ts'
 
@@ -36,12 +36,18 @@ export class SimulatedDisk implements Disk {
   #unsyncedNames: { readonly folder: string; readonly change: (names: Map<string, SimulatedFile>) => void }[] = []
   #stepsLeft = Number.POSITIVE_INFINITY
   #crashed = false
+  #full = { from: Number.POSITIVE_INFINITY, to: 0 }
   /** How many steps were taken since the start. */
   steps = 0
 
   /** The process will be gone before its step of this number, counted from 0. */
   crashAt(step: number): void {
     this.#stepsLeft = step
+  }
+
+  /** From its step of this number on, counted from 0, the disk is full for so many of them. */
+  fullAt(step: number, steps: number): void {
+    this.#full = { from: step, to: step + steps }
   }
 
   /** The process is started again. After a loss of power, `survives` says how much of the unsynced is there: of n, 0 to n. */
@@ -64,6 +70,11 @@ export class SimulatedDisk implements Disk {
     this.#names = new Map(this.#durableNames)
   }
 
+  /** The paths of all files, in alphabetical order. */
+  get paths(): string[] {
+    return [...this.#names.keys()].sort()
+  }
+
   text(path: string): string | undefined {
     const file = this.#names.get(path)
     return file && Buffer.from(file.content).toString()
@@ -77,6 +88,11 @@ export class SimulatedDisk implements Disk {
   async size(path: string): Promise<number | undefined> {
     this.#step()
     return this.#names.get(path)?.content.length
+  }
+
+  async list(folder: string): Promise<readonly string[]> {
+    this.#step()
+    return [...this.#names.keys()].filter((path) => dirname(path) === folder).map((path) => basename(path))
   }
 
   async lastByte(path: string): Promise<number | undefined> {
@@ -121,8 +137,9 @@ export class SimulatedDisk implements Disk {
     return {
       regular: true,
       write: async (bytes) => {
-        // killed inside the write: half of it is there
-        if (this.#stepsLeft === 0 && !this.#crashed) file.change({ append: bytes.slice(0, bytes.length >> 1) })
+        // killed inside the write, or no room for more: half of it is there
+        if ((this.#stepsLeft === 0 && !this.#crashed) || this.#isFull)
+          file.change({ append: bytes.slice(0, bytes.length >> 1) })
         this.#step()
         file.change({ append: bytes.slice() })
       },
@@ -160,10 +177,16 @@ export class SimulatedDisk implements Disk {
     this.#unsyncedNames.push({ folder: dirname(path), change })
   }
 
+  get #isFull(): boolean {
+    return this.steps >= this.#full.from && this.steps < this.#full.to
+  }
+
   #step(): void {
     if (this.#stepsLeft === 0) this.#crashed = true
     if (this.#crashed) throw new Crash()
+    const isFull = this.#isFull
     this.#stepsLeft--
     this.steps++
+    if (isFull) throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' })
   }
 }
