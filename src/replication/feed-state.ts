@@ -5,6 +5,7 @@ import type { ServingProcesses } from './connections.ts'
 import type { Transaction } from './events.ts'
 import type { FeedError } from './feed.ts'
 import { Progress } from './progress.ts'
+import { SlotHealth } from './slot/slot-health.ts'
 import { SlotOwnership } from './slot/slot-ownership.ts'
 import { HeldTables } from './snapshot/held-tables.ts'
 import { AnnouncedRelations } from './stream/announced-relations.ts'
@@ -23,6 +24,8 @@ export class FeedState {
   readonly held = new HeldTables()
   /** What was logged and is not to be logged again. */
   readonly said = new Set<string>()
+  /** What was noticed of the slot. */
+  readonly slotHealth = new SlotHealth()
   /** What it waits for at the moment. */
   readonly waits = new Waits()
   #lastError: FeedError | undefined

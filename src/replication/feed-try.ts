@@ -12,6 +12,7 @@ import { checkSameTimeline, readServerFacts } from './catalog/server-facts.ts'
 import { waitForLsn } from './catalog/wait-for-lsn.ts'
 import { Connections, type ServingProcesses } from './connections.ts'
 import { type Decision, decide } from './decision.ts'
+import { tellOfConnections } from './feed-messages.ts'
 import { askForStart, outdatedStart } from './feed-start.ts'
 import type { FeedState } from './feed-state.ts'
 import type { CheckedStart, FollowSettings } from './follow-options.ts'
@@ -94,7 +95,9 @@ export class FeedTry implements Source {
    * @throws {WalwireError} as {@link Connections.open}
    */
   static async open(settings: FollowSettings, state: FeedState, signal: AbortSignal): Promise<FeedTry> {
-    return new FeedTry(settings, state, await Connections.open(settings, state.waits, signal))
+    const connections = await Connections.open(settings, state.waits, signal)
+    tellOfConnections(settings.slot, connections)
+    return new FeedTry(settings, state, connections)
   }
 
   /** How far the copy has come; undefined while none runs. */

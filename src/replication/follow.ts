@@ -117,7 +117,7 @@ class FollowFeed implements Feed {
       // the last batch was taken: the loop ends once everything is closed
       void this.#end(false).then(() => pull.resolve({ done: true, value: undefined }))
     } else {
-      this.#run.state.handOver(batch)
+      this.#run.handOver(batch)
       this.#takenAtMs = performance.now()
       pull.resolve({ done: false, value: batch })
     }

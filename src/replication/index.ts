@@ -12,6 +12,7 @@ export type {
   SnapshotStatus,
   TableCopyStatus,
 } from './feed.ts'
+export type { FeedMessages } from './feed-messages.ts'
 export { follow } from './follow.ts'
 export { toJsonLine } from './json-line.ts'
 export type { Logger } from './logger.ts'

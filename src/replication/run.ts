@@ -1,8 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { within } from '../protocol/connection/within.ts'
 import { WalwireError } from '../protocol/messages/errors.ts'
+import { formatLsn } from '../protocol/messages/lsn.ts'
 import { feedEnded } from './abortable.ts'
 import type { Batch } from './batch.ts'
+import { tell, tellOfCopies } from './feed-messages.ts'
 import { FeedState } from './feed-state.ts'
 import { FeedTry } from './feed-try.ts'
 import type { FollowSettings } from './follow-options.ts'
@@ -57,7 +59,20 @@ export class Run {
     if (!progress.acknowledge(position)) return
     ownership.acknowledged(position)
     this.stream?.acknowledged()
+    tell('walwire:ack', () => ({ slot: this.#settings.slot, lsn: formatLsn(progress.flush) }))
     if (progress.allAcknowledged) this.#acknowledgedAll?.()
+  }
+
+  /** The caller gets this batch. */
+  handOver(batch: Batch): void {
+    const { slot } = this.#settings
+    const { events, atCommit, position } = batch
+    this.state.handOver(batch)
+    tell('walwire:batch', () => {
+      const { phase, lsn } = position
+      return { slot, phase, lsn, events: events.length, atCommit, lagMs: this.stream?.lagMs }
+    })
+    tellOfCopies(slot, events)
   }
 
   /** The next batch, to be given to the caller by {@link handOver}; undefined when the feed is over. */
@@ -121,6 +136,7 @@ export class Run {
     const log = why === this.#why ? logger.info : logger.warn
     this.#why = why
     const code = error instanceof WalwireError ? error.code : undefined
+    tell('walwire:reconnect', () => ({ slot, code, message: why, attempt: failures, delayMs: waitMs }))
     log.call(
       logger,
       { slot, code, try: failures, waitMs: Math.round(waitMs) },

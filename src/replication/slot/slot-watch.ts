@@ -13,6 +13,8 @@ export interface SlotWatchParts {
   readonly slot: string
   /** As it was when the connections were opened. */
   readonly server: Pick<ServerFacts, 'flushLsn' | 'replayLsn'>
+  /** Called with each answer. */
+  readonly onLook: (look: SlotLook) => void
 }
 
 /** What the server said of a slot, and of its own log. */
@@ -23,7 +25,8 @@ export interface SlotLook extends SlotStatus {
 
 /**
  * Asks every now and then what the server keeps for the slot of a stream and where its log ends, which the stream itself says
- * only once it has come there. For status alone: nothing is decided by it, and an answer that does not come is not missed.
+ * only once it has come there. For status and warnings alone: nothing is decided by it, and
+ * an answer that does not come is not missed.
  */
 export class SlotWatch {
   readonly #parts: SlotWatchParts
@@ -67,6 +70,7 @@ export class SlotWatch {
       if (this.#timer === undefined || look === undefined) return
       if (this.#look === undefined && look.walEnd > this.#base) this.#base = look.walEnd
       this.#look = look
+      this.#parts.onLook(look)
     } catch {
       // whoever needs the catalog will meet the same, and this may come later
     } finally {

@@ -14,6 +14,7 @@ import type { CreatedSlot } from '../slot/slot-creation.ts'
 import type { Source } from '../source.ts'
 import { TableChanged } from './copy-failure.ts'
 import { keepAlive } from './kept-alive.ts'
+import { watchAge } from './long-snapshot.ts'
 import { Snapshot } from './snapshot.ts'
 import { holdSnapshot } from './snapshot-holder.ts'
 import { whyLeft } from './table-left.ts'
@@ -132,6 +133,7 @@ export class Copying implements Source {
         waits: state.waits,
         binaryFormat: settings.binary ? types.binaryFormat : undefined,
       })
+      closers.push(watchAge(() => snapshot.progress, settings.slot, logger))
       logger.info({ tables: tables.length, lsn: formatLsn(at) }, 'the snapshot begins')
       return { snapshot, holder, close }
     } catch (error) {

@@ -11,7 +11,7 @@ import type { Position } from '../position.ts'
 import { readPublications } from '../publication/publication.ts'
 import { readSlot } from '../slot/slot.ts'
 import { checkSlotUnmoved, checkSlotUsable } from '../slot/slot-check.ts'
-import { SlotWatch } from '../slot/slot-watch.ts'
+import { type SlotLook, SlotWatch } from '../slot/slot-watch.ts'
 import type { Source } from '../source.ts'
 import { Assembler } from './assembler.ts'
 import { BinaryNotExact } from './binary-format.ts'
@@ -87,6 +87,13 @@ export class Following implements Source {
     }
   }
 
+  #review(look: SlotLook): void {
+    const { settings, state } = this.#parts
+    const { flush: acknowledged, allAcknowledged, delivered } = state.progress
+    const facts = { slot: settings.slot, look, acknowledged, allAcknowledged, delivered, nowMs: performance.now() }
+    for (const { data, message } of state.slotHealth.review(facts)) settings.logger.warn(data, message)
+  }
+
   /** A stream in binary form may have to be begun again over another connection, which a temporary slot does not survive. */
   async #isExactInBinary(): Promise<boolean> {
     const { settings, connections, types } = this.#parts
@@ -138,7 +145,7 @@ export class Following implements Source {
         types.forgetUnused()
         return dropped.before(commitLsn)
       },
-      slotWatch: new SlotWatch({ ordinary, slot, server }),
+      slotWatch: new SlotWatch({ ordinary, slot, server, onLook: (look) => this.#review(look) }),
       synchronous: new SynchronousStandby({
         ordinary,
         pid: replication.processId,
