@@ -54,7 +54,7 @@ export class Reconnection {
   readonly #policy: ReconnectPolicy | false
   #failures = 0
   #standing: Position | undefined
-  /** SQLSTATE of the last failure, if it was a stream's own. */
+  /** The change that the server failed at last, where nothing was delivered since: see {@link changeOf}. */
   #ofChange: string | undefined
 
   /** @param policy false: never */
@@ -74,11 +74,14 @@ export class Reconnection {
   afterFailure(failure: TryFailure, random: number): number | undefined {
     const policy = this.#policy
     if (policy === false || !(failure.begun || policy.first)) return undefined
-    if (failure.standing !== this.#standing || failure.servedMs >= policy.maxDelayMs) this.#failures = 0
-    const ofChange = sqlstateOfChange(failure)
-    const isRepeated = ofChange !== undefined && ofChange === this.#ofChange && failure.standing === this.#standing
+    const isFurther = failure.standing !== this.#standing
+    if (isFurther || failure.servedMs >= policy.maxDelayMs) this.#failures = 0
+    if (isFurther) this.#ofChange = undefined
     this.#standing = failure.standing
-    this.#ofChange = ofChange
+    const ofChange = changeOf(failure)
+    const isRepeated = ofChange !== undefined && ofChange === this.#ofChange
+    // whatever else happens in between, the change is met again
+    this.#ofChange = ofChange ?? this.#ofChange
     const mayPass = failure.renewable || (failure.error instanceof WalwireError && failure.error.retryable)
     if (!mayPass && (ofChange === undefined || isRepeated)) return undefined
     if (++this.#failures > policy.maxAttempts) return undefined
@@ -86,9 +89,12 @@ export class Reconnection {
   }
 }
 
-/** SQLSTATE of an error that the server found in the middle of streaming, and that nothing is known of. */
-function sqlstateOfChange({ error, streamed }: TryFailure): string | undefined {
+/**
+ * What tells a failure in the middle of streaming, of which nothing is known, from another one: its SQLSTATE, and the LSN of
+ * the change where the server says it.
+ */
+function changeOf({ error, streamed }: TryFailure): string | undefined {
   if (!streamed || !(error instanceof WalwireError) || error.code !== 'server_error' || error.retryable)
     return undefined
-  return error.sqlstate
+  return `${error.sqlstate} at ${error.lsn}`
 }

@@ -102,6 +102,26 @@ describe('a feed that was cut off', () => {
     },
   )
 
+  test('by such an error in the stream does not try again, whatever else failed in between', () => {
+    const reconnection = new Reconnection(defaultReconnectPolicy)
+    const failed = { ...failure, error: answered('XX000') }
+    expect(reconnection.afterFailure(failed, 0)).toBe(250)
+    expect(reconnection.afterFailure(failure, 0)).toBe(250)
+    expect(reconnection.afterFailure({ ...failure, error: answered('55006'), streamed: false }, 0)).toBe(250)
+    expect(reconnection.afterFailure(failed, 0)).toBeUndefined()
+  })
+
+  test('by such errors at two changes, neither of which came again, tries on', () => {
+    const reconnection = new Reconnection(defaultReconnectPolicy)
+    const at = (lsn: string) => {
+      const cause = answered('XX000')
+      return new WalwireError('server_error', { what: 'a', why: 'b', hint: 'c', sqlstate: 'XX000', lsn, cause })
+    }
+    expect(reconnection.afterFailure({ ...failure, error: at('0/10') }, 0)).toBe(250)
+    expect(reconnection.afterFailure({ ...failure, error: at('0/20') }, 0)).toBe(250)
+    expect(reconnection.afterFailure({ ...failure, error: at('0/20') }, 0)).toBeUndefined()
+  })
+
   test('by such an error outside of a stream does not try at all', () => {
     const failed = { ...failure, error: answered('XX000'), streamed: false }
     expect(new Reconnection(policy).afterFailure(failed, 0)).toBeUndefined()
