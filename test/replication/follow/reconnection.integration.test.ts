@@ -164,12 +164,12 @@ describe.each(outerVersions())('a feed that lost its connections, on PostgreSQL 
     const reader = source.follow({ connection: tap.url, reconnect })
     await reader.until('the first position', ({ position }) => position?.phase === 'new')
     tap.swallowAt('CREATE_REPLICATION_SLOT', 'this one')
-    const copying = reader.untilCopied()
+    const copying = expect(reader.untilCopied()).rejects.toMatchObject({ retryable: true })
     await waitUntil('the command to be swallowed', () => reader.feed.status().state === 'connecting')
     await source.write(terminateOrdinary)
     tap.cut()
     // it had no slot yet, so this was its first connection
-    await expect(copying).rejects.toMatchObject({ retryable: true })
+    await copying
   })
 
   test('waits for whoever has its slot', async () => {
