@@ -11,6 +11,9 @@ import { HeldTables } from './snapshot/held-tables.ts'
 import { AnnouncedRelations } from './stream/announced-relations.ts'
 import { Waits } from './waits.ts'
 
+/** Each try waits for what those before it have left. */
+const mostFormers = 8
+
 /**
  * What a feed knows of itself, whichever connections it runs over: all that must outlive them for the consumer to see
  * one feed.
@@ -31,8 +34,8 @@ export class FeedState {
   #lastError: FeedError | undefined
   /** Who drops the slot. */
   readonly ownership = new SlotOwnership()
-  /** The connections of the last try, which the server may not know to be gone. */
-  former: ServingProcesses | undefined
+  /** The connections of tries since the feed had its slot last, and with it. */
+  #formers: readonly ServingProcesses[] = []
   /** Of the last try: a relation that did not change stays the same object. */
   decoder: PgoutputDecoder | undefined
   /** Another run had the slot when this one wanted it. */
@@ -70,8 +73,20 @@ export class FeedState {
     this.#lastError = { code, message: error instanceof Error ? error.message : String(error), at: new Date() }
   }
 
-  /** The slot is made, or streams. */
+  /** A try has asked for the run's lock. The server may not notice for long that its connections are gone: these may have lock and slot. */
+  leavesBehind(processes: ServingProcesses): void {
+    this.#formers = [...this.#formers, processes].slice(-mostFormers)
+  }
+
+  /** What may have been left behind on a server. @param serverStart when that was started; undefined where it does not say */
+  formersOf(serverStart: string | undefined): readonly ServingProcesses[] {
+    if (serverStart === undefined) return []
+    return this.#formers.filter((former) => former.serverStart === serverStart)
+  }
+
+  /** The slot is made, or streams: nobody before has it any more. */
   serves(): void {
+    this.#formers = []
     if (this.#servedSinceMs !== undefined) return
     this.#servedSinceMs = performance.now()
     if (this.#begun) this.#reconnects++
@@ -93,6 +108,7 @@ export class FeedState {
   away(): void {
     this.#servedSinceMs = undefined
     this.announced.takeBack()
+    this.held.takeBack()
     // another run may have the slot before this one does, and leave it elsewhere
     if (!this.#begun && !this.#delivers) this.progress.withdraw()
   }

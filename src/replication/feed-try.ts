@@ -10,7 +10,7 @@ import type { Batch } from './batch.ts'
 import { KnownTypes } from './catalog/known-types.ts'
 import { checkSameTimeline, readServerFacts } from './catalog/server-facts.ts'
 import { waitForLsn } from './catalog/wait-for-lsn.ts'
-import { Connections, type ServingProcesses } from './connections.ts'
+import { Connections } from './connections.ts'
 import { type Decision, decide } from './decision.ts'
 import { tellOfConnections } from './feed-messages.ts'
 import { askForStart, outdatedStart } from './feed-start.ts'
@@ -74,6 +74,8 @@ export class FeedTry implements Source {
   #following: Following | undefined
   /** Where the slot begins that was made last. */
   #consistentPoint: Lsn = 0n
+  /** The run's lock is asked for or taken. */
+  #claims = false
   /** A slot is being made. */
   #creation: Promise<unknown> | undefined
   #ended = false
@@ -138,6 +140,11 @@ export class FeedTry implements Source {
     return temporary || this.stream === undefined ? undefined : readSlotFate(ordinary, slot, server)
   }
 
+  /** Whether an error is the walsender's own, and no question's that was asked beside it. */
+  isOfWalsender(error: unknown): boolean {
+    return this.#following?.isOfWalsender(error) === true
+  }
+
   /** The table that the stream spoke of last. */
   get lastTable(): KnownTypes['decoder']['lastTable'] {
     return this.stream === undefined ? undefined : this.#types.decoder.lastTable
@@ -159,7 +166,7 @@ export class FeedTry implements Source {
 
   /** The same where another try goes on: the slot stays. */
   async giveUp(): Promise<void> {
-    this.#state.former = this.#connections.processes
+    if (this.#claims) this.#state.leavesBehind(this.#connections.processes)
     this.#state.decoder = this.#types.decoder
     await this.#end(performance.now(), undefined)
     this.#state.away()
@@ -184,7 +191,7 @@ export class FeedTry implements Source {
   async #dropOwnSlot({ consistentPoint: standsAt }: MadeSlot, pid: number, untilMs: number): Promise<void> {
     const { slot, logger } = this.#settings
     const deadlineMs = untilMs - performance.now()
-    const dropped = dropSlot(this.#connections.ordinary, slot, { deadlineMs, pid, standsAt }).catch((error) => {
+    const dropped = dropSlot(this.#connections.ordinary, slot, { deadlineMs, pids: [pid], standsAt }).catch((error) => {
       logger.warn({ slot, error }, `slot ${slot} was made by this run and could not be dropped: drop it by hand`)
     })
     await within(dropped, deadlineMs)
@@ -246,14 +253,17 @@ export class FeedTry implements Source {
     const lock = new RunLock(ordinary, server.systemId, name)
     const waits = !this.#state.begun && reconnect !== false && reconnect.first
     const deadline = performance.now() + leftoverDeadlineMs
-    const former = this.#formerProcesses
+    const formers = this.#state.formersOf(this.#connections.processes.serverStart)
     for (let told = false; ; told = true) {
-      const holder = await (former === undefined ? lock.take() : lock.takeOver(former.ordinary))
+      this.#claims = true
+      const holder = await (formers.length === 0
+        ? lock.take()
+        : lock.takeOver(formers.map((former) => former.ordinary)))
+      this.#claims = holder === undefined
       if (holder === undefined) {
         ordinary.whenRenewed = (connection, former) => this.#reclaimSlot(connection, former.processId)
-        if (former !== undefined) {
-          await freeSlot(ordinary, name, { pid: former.replication, deadlineMs: leftoverDeadlineMs })
-        }
+        const pids = formers.map(({ replication }) => replication)
+        await freeSlot(ordinary, name, { pids, deadlineMs: leftoverDeadlineMs })
         const start = this.#start
         if (typeof start !== 'function') return await this.#decide(start)
         say('the function that was given as start to answer')
@@ -279,13 +289,6 @@ export class FeedTry implements Source {
     if (!waits && plan.kind === 'continue' && slot?.activePid !== undefined) throw slotActive(slot)
   }
 
-  /** Of the try before this one, if it is the same server that knows them. */
-  get #formerProcesses(): ServingProcesses | undefined {
-    const { former } = this.#state
-    const { serverStart } = this.#connections.processes
-    return former?.serverStart !== undefined && former.serverStart === serverStart ? former : undefined
-  }
-
   /**
    * The ordinary connection was lost, and the lock with it: this is another one. While a walsender of this run has the slot
    * in use nobody else can; else somebody may have taken it in between.
@@ -294,7 +297,7 @@ export class FeedTry implements Source {
    */
   async #reclaimSlot(connection: Connection, formerPid: number): Promise<void> {
     const { slot: name, logger } = this.#settings
-    const holder = await new RunLock(connection, this.#connections.server.systemId, name).takeOver(formerPid)
+    const holder = await new RunLock(connection, this.#connections.server.systemId, name).takeOver([formerPid])
     if (this.#following?.stream !== undefined) {
       if (holder !== undefined) logger.warn({ slot: name, pid: holder }, `another run waits for slot ${name}`)
       return
@@ -356,8 +359,10 @@ export class FeedTry implements Source {
     }
     stages.push(async () => {
       if (dropFirst) {
-        const pid = this.#formerProcesses?.replication
-        await dropSlot(this.#connections.ordinary, slot, { deadlineMs: leftoverDeadlineMs, pid, standsAt })
+        const pids = this.#state
+          .formersOf(this.#connections.processes.serverStart)
+          .map(({ replication }) => replication)
+        await dropSlot(this.#connections.ordinary, slot, { deadlineMs: leftoverDeadlineMs, pids, standsAt })
         ownership.dropped()
       }
       return snapshot === 'never' ? this.#skipCopy(position) : this.#copy(position)

@@ -7,15 +7,18 @@ interface Meaning {
   /** Tells apart what shares a SQLSTATE, by the server's function, which unlike the message is never translated. */
   readonly routines?: readonly string[]
   readonly code: ErrorCode
+  /** Said of other things too, where it is not the walsender that says it. */
+  readonly ofWalsender?: true
   /** It is the fault of a change, and so of a table. */
   readonly ofChange?: true
   readonly hint: string
 }
 
-/** What SQLSTATEs mean when they come from START_REPLICATION or out of the stream. The first that fits. */
+/** What SQLSTATEs mean to a feed, above all when they come from START_REPLICATION or out of the stream. The first that fits. */
 const meanings: readonly Meaning[] = [
   {
     sqlstate: '55006',
+    ofWalsender: true,
     code: 'slot_active',
     hint: 'stop the other follower of this slot, or wait until the server notices that it is gone (wal_sender_timeout)',
   },
@@ -27,6 +30,7 @@ const meanings: readonly Meaning[] = [
   },
   {
     sqlstate: '42704',
+    ofWalsender: true,
     code: 'slot_lost',
     hint: 'the slot was dropped: what it held is gone; begin again with a new slot and snapshot',
   },
@@ -58,6 +62,7 @@ const meanings: readonly Meaning[] = [
   {
     // a character of the database's encoding that Unicode has none for
     sqlstate: '22P05',
+    ofWalsender: true,
     code: 'invalid_text',
     ofChange: true,
     hint: 'correct the stored value, or leave its column out of the publication; the change is in the WAL as it was, so begin with a new slot and snapshot',
@@ -74,18 +79,24 @@ function associatedLsn(where: string | undefined): string | undefined {
   return where?.match(/\b[0-9A-F]{1,8}\/[0-9A-F]{1,8}\b/)?.[0]
 }
 
-/**
- * Gives an error that came out of a replication command or a stream its own code, and the slot's name.
- *
- * @param last the table that the stream spoke of last
- */
-export function asReplicationError(error: unknown, slot: string, last?: PgoutputDecoder['lastTable']): unknown {
+/** Where an error came up. */
+export interface ErrorPlace {
+  /** The table that the stream spoke of last. */
+  readonly last: PgoutputDecoder['lastTable']
+  /** Whether START_REPLICATION was answered with it, or a stream. */
+  readonly isOfWalsender: boolean
+}
+
+/** Gives an error of the server its own code, where it means something to a feed, and the slot's name. */
+export function asReplicationError(error: unknown, slot: string, { last, isOfWalsender }: ErrorPlace): unknown {
   const fields = errorFieldsOf(error)
   if (error instanceof WalwireError && error.code === 'cancelled' && fields !== undefined) return cancelled(error, slot)
   if (!(error instanceof WalwireError) || error.code !== 'server_error' || fields === undefined) return error
   const meaning = meanings.find(
-    ({ sqlstate, routines }) =>
-      sqlstate === fields.code && (routines === undefined || routines.includes(fields.routine ?? '')),
+    ({ sqlstate, routines, ofWalsender }) =>
+      sqlstate === fields.code &&
+      (routines === undefined || routines.includes(fields.routine ?? '')) &&
+      (ofWalsender !== true || isOfWalsender),
   )
   const lsn = associatedLsn(fields.where)
   // of what nothing is known, the place is told all the same

@@ -32,6 +32,8 @@ export class Run {
   #why: string | undefined
   #acknowledgedAll: (() => void) | undefined
   #ending = false
+  /** On the clock of `performance.now()`. */
+  #endBegunMs = 0
 
   constructor(settings: FollowSettings) {
     this.#settings = settings
@@ -91,7 +93,7 @@ export class Run {
   async #begin(): Promise<FeedTry | undefined> {
     const begun = await FeedTry.open(this.#settings, this.state, this.#abort.signal)
     if (!this.#ending) return begun
-    await begun.end()
+    await begun.end(this.#endBegunMs)
     return undefined
   }
 
@@ -99,7 +101,10 @@ export class Run {
     const { slot } = this.#settings
     const why = (await this.#try?.explain(error)) ?? error
     if (this.state.ownership.temporary && isConnectionLoss(error)) return temporarySlotLost(why, slot)
-    return asReplicationError(why, slot, this.#try?.lastTable)
+    return asReplicationError(why, slot, {
+      last: this.#try?.lastTable,
+      isOfWalsender: this.#try?.isOfWalsender(error) === true,
+    })
   }
 
   /** Waits until it is time for another try. @throws the error, when there is to be none */
@@ -128,12 +133,12 @@ export class Run {
     })
   }
 
-  /** The same reason is not said as a warning over and over. */
+  /** The same reason is said as a warning once for each time that the feed is away, and not at every try. */
   #say(error: unknown, waitMs: number): void {
     const { slot, logger } = this.#settings
     const { failures } = this.#reconnection
     const why = error instanceof Error ? error.message : String(error)
-    const log = why === this.#why ? logger.info : logger.warn
+    const log = failures > 1 && why === this.#why ? logger.info : logger.warn
     this.#why = why
     const code = error instanceof WalwireError ? error.code : undefined
     tell('walwire:reconnect', () => ({ slot, code, message: why, attempt: failures, delayMs: waitMs }))
@@ -151,6 +156,7 @@ export class Run {
    */
   async end(awaitAck: boolean): Promise<void> {
     const begunMs = performance.now()
+    this.#endBegunMs = begunMs
     this.#ending = true
     if (awaitAck && !this.state.progress.allAcknowledged) {
       const acknowledged = new Promise<void>((resolve) => {

@@ -60,18 +60,20 @@ export class RunLock {
   }
 
   /**
-   * Takes the lock over a connection that takes the place of a former one, whose session may have it still, since the
+   * Takes the lock over a connection that takes the place of former ones, one of whose sessions may have it still, since the
    * server has not noticed that its client is gone: then that is ended.
    *
-   * @param formerPid its process
+   * @param formerPids their processes
    * @returns as {@link take}
    */
-  async takeOver(formerPid: number): Promise<number | undefined> {
+  async takeOver(formerPids: readonly number[]): Promise<number | undefined> {
     const deadline = performance.now() + takeOverMs
     for (;;) {
       const holder = await this.take()
       if (holder === undefined || performance.now() >= deadline) return holder
-      if (holder === formerPid) await queryRows(this.#ordinary, `SELECT pg_catalog.pg_terminate_backend(${formerPid})`)
+      if (formerPids.includes(holder)) {
+        await queryRows(this.#ordinary, `SELECT pg_catalog.pg_terminate_backend(${holder})`)
+      }
       await delay(takeOverRetryMs)
     }
   }

@@ -124,7 +124,7 @@ async function giveUp({ replication, ordinary, request, pid, creation, report }:
     const made = finishCreation(outcome, request)
     if (!signal?.aborted) return made
     if (temporary) await replication.query(dropSlotCommand(name))
-    else await dropSlot(ordinary, name, { deadlineMs: terminateGraceMs, pid, standsAt: made.consistentPoint })
+    else await dropSlot(ordinary, name, { deadlineMs: terminateGraceMs, pids: [pid], standsAt: made.consistentPoint })
   } else if (!signal?.aborted && !isInterruption(outcome.error)) {
     throw creationError(outcome.error, request)
   }

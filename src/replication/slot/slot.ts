@@ -79,8 +79,8 @@ export function invalidation(slot: SlotFacts): string | undefined {
 export interface DropOptions {
   /** How long to wait for a session that has the slot in use. In ms. */
   readonly deadlineMs: number
-  /** The walsender of our own that may have it in use still, and is ended. Nobody else's ever is. */
-  readonly pid?: number | undefined
+  /** The walsenders of our own that may have it in use still, and are ended. Nobody else's ever is. */
+  readonly pids?: readonly number[] | undefined
   /**
    * Where the slot that is meant stands: another one that was given its name since stands elsewhere, and is left alone.
    * The server cannot compare and drop in one step; it is done in one statement.
@@ -108,7 +108,7 @@ export async function dropSlot(ordinary: Queryable, name: string, options: DropO
       const slot = await readSlot(ordinary, name)
       if (slot === undefined) return
       if (performance.now() >= deadline) throw slotActive(slot, error)
-      if (slot.activePid !== undefined && slot.activePid === options.pid)
+      if (slot.activePid !== undefined && options.pids?.includes(slot.activePid))
         await terminateBackend(ordinary, slot.activePid)
     }
     await new Promise((resolve) => setTimeout(resolve, dropRetryMs))
@@ -139,11 +139,14 @@ async function checkGone(ordinary: Queryable, name: string): Promise<void> {
 export async function freeSlot(
   ordinary: Queryable,
   name: string,
-  { pid, deadlineMs }: { readonly pid: number; readonly deadlineMs: number },
+  { pids, deadlineMs }: { readonly pids: readonly number[]; readonly deadlineMs: number },
 ): Promise<void> {
+  if (pids.length === 0) return
   const deadline = performance.now() + deadlineMs
-  while ((await readSlot(ordinary, name))?.activePid === pid && performance.now() < deadline) {
-    await terminateBackend(ordinary, pid)
+  for (;;) {
+    const active = (await readSlot(ordinary, name))?.activePid
+    if (active === undefined || !pids.includes(active) || performance.now() >= deadline) return
+    await terminateBackend(ordinary, active)
     await new Promise((resolve) => setTimeout(resolve, dropRetryMs))
   }
 }

@@ -10,6 +10,8 @@ import type { Position } from '../position.ts'
  */
 export class HeldTables {
   readonly #relations = new Map<string, Relation>()
+  /** Whose copy begins by an event that is about to be delivered. */
+  readonly #beginning = new Set<string>()
   /** Names that the consumer was told to forget. */
   readonly #left = new Set<string>()
   /** Names that it is about to be told to forget. */
@@ -28,9 +30,9 @@ export class HeldTables {
     return this.#anything || this.#relations.has(table) || this.#left.has(table) ? 'replace' : 'initial'
   }
 
-  /** The copy of a table begins: the consumer is told of it now. */
-  begin(relation: Relation): void {
-    this.#relations.set(relation.table, relation)
+  /** The copy of a table begins: the consumer is going to be told of it, and has nothing before ({@link told}). */
+  begin({ table }: Relation): void {
+    this.#beginning.add(table)
   }
 
   /**
@@ -45,13 +47,23 @@ export class HeldTables {
 
   /** These were delivered. */
   told(events: readonly Event[]): void {
-    if (this.#leaving.size === 0) return
+    if (this.#leaving.size === 0 && this.#beginning.size === 0) return
     for (const event of events) {
-      if (event.kind !== 'table-left') continue
-      this.#relations.delete(event.table)
-      this.#left.add(event.table)
+      if (event.kind === 'table-left') {
+        this.#relations.delete(event.table)
+        this.#left.add(event.table)
+      } else if (event.kind === 'snapshot-begin') {
+        this.#relations.set(event.table, event.relation)
+        this.#beginning.delete(event.table)
+      }
     }
     this.#leaving = new Set()
+  }
+
+  /** What was not delivered will never be. */
+  takeBack(): void {
+    this.#leaving = new Set()
+    this.#beginning.clear()
   }
 
   /** As a position keeps it, so that another run knows, without what is leaving: see copied-tables.ts. */

@@ -44,6 +44,8 @@ export class Following implements Source {
   readonly #parts: FollowingParts
   #stream: ReplicationStream | undefined
   #ended = false
+  /** What START_REPLICATION was refused with. */
+  #refusal: unknown
 
   constructor(parts: FollowingParts) {
     this.#parts = parts
@@ -64,6 +66,11 @@ export class Following implements Source {
   async end(): Promise<void> {
     this.#ended = true
     this.#stream?.finish()
+  }
+
+  /** Whether an error is the walsender's answer to START_REPLICATION, or came out of the stream. */
+  isOfWalsender(error: unknown): boolean {
+    return error !== undefined && (error === this.#refusal || error === this.#stream?.serverError)
   }
 
   /** Leaves the stream and its connection. @param begunMs as {@link endStream} */
@@ -114,10 +121,11 @@ export class Following implements Source {
     const { replication, ordinary, server } = connections
     const before = checkSlotUsable(slot, await readSlot(ordinary, slot), server)
     const format = binary ? { binary } : {}
-    await replication.copy(
-      startReplicationCommand({ slot, from, publications, protoVersion: 1, messages: true, ...format }),
-      { limitMs: startLimitMs },
-    )
+    const command = startReplicationCommand({ slot, from, publications, protoVersion: 1, messages: true, ...format })
+    await replication.copy(command, { limitMs: startLimitMs }).catch((error: unknown) => {
+      this.#refusal = error
+      throw error
+    })
     checkSlotUnmoved(from, before, await readSlot(ordinary, slot))
     logger.info({ slot, lsn: formatLsn(from) }, 'following')
     state.serves()

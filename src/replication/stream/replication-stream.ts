@@ -1,7 +1,7 @@
 import { performance } from 'node:perf_hooks'
 import type { PgoutputDecoder } from '../../decoder/pgoutput.ts'
 import type { TypeRegistry } from '../../decoder/types/registry.ts'
-import type { Connection } from '../../protocol/connection/connection.ts'
+import type { Connection, SideMessage } from '../../protocol/connection/connection.ts'
 import { readErrorFields } from '../../protocol/messages/error-fields.ts'
 import { WalwireError } from '../../protocol/messages/errors.ts'
 import type { Lsn } from '../../protocol/messages/lsn.ts'
@@ -57,6 +57,7 @@ export class ReplicationStream implements Source {
   readonly #waker = new Waker()
   #isReading = false
   #failure: Error | undefined
+  #serverError: unknown
   #ended = false
   #pending: CatalogAnswer | undefined
   #askedCatalogAtMs: number | undefined
@@ -82,6 +83,11 @@ export class ReplicationStream implements Source {
   /** The highest LSN that was read. */
   get received(): Lsn {
     return this.#messages.received
+  }
+
+  /** The error with which the server broke the stream off. */
+  get serverError(): unknown {
+    return this.#serverError
   }
 
   /** Where the server said that it has come to. */
@@ -189,8 +195,17 @@ export class ReplicationStream implements Source {
     const { connection, progress } = this.#parts
     const { tag, bytes, start, end } = connection.framer
     const notice = tag === backendTag.NoticeResponse && readErrorFields(new Reader(bytes, start, end, 'NoticeResponse'))
-    if (connection.sideMessage() !== 'handled') this.#failure = serverLeft()
+    if (this.#sideMessage() !== 'handled') this.#failure = serverLeft()
     else if (notice) this.#failure = publicationMissing(notice, progress.standing?.slot)
+  }
+
+  #sideMessage(): SideMessage {
+    try {
+      return this.#parts.connection.sideMessage()
+    } catch (error) {
+      this.#serverError = error
+      throw error
+    }
   }
 
   async #proceed({ answer, proceed }: CatalogAnswer): Promise<void> {

@@ -63,7 +63,7 @@ describe.each(testVersions())('a slot of PostgreSQL %i', (major) => {
     expect(performance.now() - startedAt).toBeGreaterThanOrEqual(300)
     expect((await readSlot(ordinary, name))?.activePid).toBe(follower.processId)
     // our own follower is ended for it
-    await dropSlot(ordinary, name, { deadlineMs: 5_000, pid: follower.processId })
+    await dropSlot(ordinary, name, { deadlineMs: 5_000, pids: [follower.processId] })
     expect(await readSlot(ordinary, name)).toBeUndefined()
     expect(await follower.ended).toMatchObject({ code: 'server_stopping' })
   })

@@ -339,7 +339,7 @@ describe('a walsender that is left', () => {
     feed.ack(position)
     walsender.answersCopyDone = false
     server.onCancel = () => {
-      walsender.error('ERROR', '57014', 'canceling statement due to user request')
+      walsender.error({ severity: 'ERROR', sqlstate: '57014', text: 'canceling statement due to user request' })
       walsender.readyForQuery()
     }
     const closing = feed.close()

@@ -1,4 +1,4 @@
-import { Duplex } from 'node:stream'
+import type { Duplex } from 'node:stream'
 import {
   encodeBegin,
   encodeCommit,
@@ -19,6 +19,7 @@ import {
 import { backendTag } from '../../../src/protocol/messages/tags.ts'
 import { Writer } from '../../../src/protocol/messages/writer.ts'
 import { lookRows } from '../../protocol/messages/settings-look.ts'
+import { PipeEnd, type Wire } from './fake-wire.ts'
 
 /** What a {@link FakeServer} says of itself. */
 export interface FakeServerFacts {
@@ -45,7 +46,7 @@ const cancelRequestCode = 80_877_102
  * not when it is wanted, can be done with it.
  */
 export class FakeServer {
-  readonly facts: FakeServerFacts
+  facts: FakeServerFacts
   /** Every query and command, in the order in which they came. */
   readonly commands: string[] = []
   /** How many connections were asked for. */
@@ -56,9 +57,17 @@ export class FakeServer {
   onCancel: () => void = () => {}
   /** Asked before each command is answered: what it waits for. */
   hold: (command: string) => Promise<void> | undefined = () => undefined
+  /** Asked before each command is answered: an error instead of the answer. For `startup` the session does not begin. */
+  fail: (command: string) => FakeError | undefined = () => undefined
   /** Whether further connections are left without an answer. */
   unreachable = false
-  readonly #clients: Duplex[] = []
+  /** Asked for each connection, by how many came before it: how its bytes come through. */
+  wire: (index: number) => Wire = () => ({})
+  /** Called before each connection is there; what it throws is why there is none. */
+  onConnect: () => void = () => {}
+  /** Called for each START_REPLICATION. */
+  onWalsender: (walsender: FakeWalsender, command: string) => void = () => {}
+  readonly #clients: PipeEnd[] = []
   readonly #walsender: Promise<FakeWalsender>
   #started: (walsender: FakeWalsender) => void = () => {}
 
@@ -84,63 +93,35 @@ export class FakeServer {
     return this.#clients.filter((client) => !client.destroyed).length
   }
 
+  /** Cuts every connection there is. */
+  cutAll(): void {
+    for (const client of this.#clients) if (!client.destroyed) client.cut()
+  }
+
   async #connect(): Promise<Duplex> {
-    this.connections++
+    this.onConnect()
+    const wire = this.wire(this.connections++)
     if (this.unreachable) return new Promise(() => {})
-    const client = new PipeEnd()
+    const client = new PipeEnd(wire)
     this.#clients.push(client)
-    new FakeSession(client.other, this, (walsender) => this.#started(walsender)).serve()
+    const started = (walsender: FakeWalsender, command: string) => {
+      this.onWalsender(walsender, command)
+      this.#started(walsender)
+    }
+    new FakeSession(client.other, this, started).serve()
     return client
-  }
-}
-
-/** One end of a stream in memory, which takes as much as the other end reads and no more. */
-class PipeEnd extends Duplex {
-  readonly other: PipeEnd
-  #taken: (() => void) | undefined
-
-  constructor(other?: PipeEnd) {
-    super({ allowHalfOpen: false, highWaterMark: 65_536 })
-    this.other = other ?? new PipeEnd(this)
-  }
-
-  override _read(): void {
-    const taken = this.#taken
-    this.#taken = undefined
-    taken?.()
-  }
-
-  override _write(chunk: Uint8Array, _: BufferEncoding, done: () => void): void {
-    if (this.other.readableEnded || this.other.destroyed) done()
-    else if (this.other.push(chunk)) done()
-    else this.other.#taken = done
-  }
-
-  override _final(done: () => void): void {
-    this.#hangUp()
-    done()
-  }
-
-  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
-    this.#hangUp()
-    done(error)
-  }
-
-  #hangUp(): void {
-    const { other } = this
-    if (!other.destroyed && !other.readableEnded) other.push(null)
   }
 }
 
 class FakeSession {
   readonly #end: PipeEnd
   readonly #server: FakeServer
-  readonly #started: (walsender: FakeWalsender) => void
+  readonly #started: (walsender: FakeWalsender, command: string) => void
   readonly #framer = new Framer()
   #opening: Buffer | undefined = Buffer.alloc(0)
   #walsender: FakeWalsender | undefined
 
-  constructor(end: PipeEnd, server: FakeServer, started: (walsender: FakeWalsender) => void) {
+  constructor(end: PipeEnd, server: FakeServer, started: (walsender: FakeWalsender, command: string) => void) {
     this.#end = end
     this.#server = server
     this.#started = started
@@ -162,6 +143,12 @@ class FakeSession {
       if (isCancel) {
         this.#server.cancels++
         this.#server.onCancel()
+        this.#end.end()
+        return
+      }
+      const refusal = this.#server.fail('startup')
+      if (refusal !== undefined) {
+        this.#send(errorResponse({ ...refusal, severity: 'FATAL' }))
         this.#end.end()
         return
       }
@@ -200,10 +187,17 @@ class FakeSession {
     this.#server.commands.push(sql)
     const held = this.#server.hold(sql)
     if (held !== undefined) await held
+    const refusal = this.#server.fail(sql)
+    if (refusal !== undefined) {
+      this.#send(errorResponse(refusal))
+      if (refusal.severity === 'FATAL') this.#end.end()
+      else this.#send(readyForQuery())
+      return
+    }
     if (sql.startsWith('START_REPLICATION')) {
       this.#send(message('W', (body) => body.uint8(0).int16(0)))
       this.#walsender = new FakeWalsender(this.#end)
-      this.#started(this.#walsender)
+      this.#started(this.#walsender, sql)
       return
     }
     this.#answer(answerTo(sql, this.#server.facts))
@@ -331,8 +325,8 @@ export class FakeWalsender {
     this.send(...transactionMessages(transaction))
   }
 
-  error(severity: 'ERROR' | 'FATAL', sqlstate: string, text: string): void {
-    this.send(errorResponse(severity, sqlstate, text))
+  error(error: FakeError): void {
+    this.send(errorResponse(error))
   }
 
   readyForQuery(): void {
@@ -347,6 +341,11 @@ export class FakeWalsender {
   /** Ends the connection when what was sent is read. */
   hangUp(): void {
     this.#end.end()
+  }
+
+  /** Cuts the connection, for both ends. */
+  cut(): void {
+    this.#end.cut()
   }
 
   /** For the session. */
@@ -435,17 +434,22 @@ function dataRow(values: readonly (string | null)[]): Uint8Array {
   })
 }
 
-export function errorResponse(severity: 'ERROR' | 'FATAL', sqlstate: string, text: string): Uint8Array {
-  return message('E', (body) =>
-    body
-      .tag('S')
-      .cstring(severity)
-      .tag('V')
-      .cstring(severity)
-      .tag('C')
-      .cstring(sqlstate)
-      .tag('M')
-      .cstring(text)
-      .uint8(0),
-  )
+/** An ErrorResponse, with what walwire goes by. */
+export interface FakeError {
+  readonly severity: 'ERROR' | 'FATAL' | 'PANIC'
+  readonly sqlstate: string
+  readonly text?: string
+  /** The server's function that found it. */
+  readonly routine?: string | undefined
+  /** Where, in the words of error_context. */
+  readonly where?: string | undefined
+}
+
+export function errorResponse({ severity, sqlstate, text = 'no', routine, where }: FakeError): Uint8Array {
+  return message('E', (body) => {
+    body.tag('S').cstring(severity).tag('V').cstring(severity).tag('C').cstring(sqlstate).tag('M').cstring(text)
+    if (where !== undefined) body.tag('W').cstring(where)
+    if (routine !== undefined) body.tag('R').cstring(routine)
+    return body.uint8(0)
+  })
 }

@@ -335,6 +335,12 @@ function tellRelation(relation: Relation): string {
   return `${relation.table}(${relation.columns.map(({ name }) => name).join()})`
 }
 
+/** All events that come of WAL over one connection, those that describe tables too. */
+export function eventsInOneGo(wal: readonly WalRecord[]): string[] {
+  // no keepalives, and everything is read before a batch is taken
+  return follow({ wal, from: positionAt(walBegin), choices: [1] }).flatMap(({ events }) => events.map(tell))
+}
+
 /** All events of these batches but those that describe tables, which are outside the promise not to repeat. */
 export function changesIn(batches: readonly Batch[]): string[] {
   return batches.flatMap(({ events }) => events.filter(({ kind }) => kind !== 'relation').map(tell))

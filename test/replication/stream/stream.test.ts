@@ -312,7 +312,11 @@ describe('a stream that breaks', () => {
     [
       'with a FATAL error, as when its backend is terminated',
       (walsender) => {
-        walsender.error('FATAL', '57P01', 'terminating connection due to administrator command')
+        walsender.error({
+          severity: 'FATAL',
+          sqlstate: '57P01',
+          text: 'terminating connection due to administrator command',
+        })
         walsender.hangUp()
       },
       { code: 'server_stopping', sqlstate: '57P01', retryable: true },
@@ -320,7 +324,7 @@ describe('a stream that breaks', () => {
     [
       'with an ERROR and ReadyForQuery, the connection still there',
       (walsender) => {
-        walsender.error('ERROR', '22021', 'invalid byte sequence for encoding')
+        walsender.error({ severity: 'ERROR', sqlstate: '22021', text: 'invalid byte sequence for encoding' })
         walsender.readyForQuery()
       },
       { code: 'server_error', sqlstate: '22021', retryable: false },
@@ -406,7 +410,7 @@ describe('a stream that breaks', () => {
 
   test('all in one chunk with what came before it still delivers that', async () => {
     const { walsender, batches, first } = await followFake()
-    walsender.send(...transactionMessages(threeRows), errorResponse('FATAL', '57P01', 'terminating connection'))
+    walsender.send(...transactionMessages(threeRows), errorResponse({ severity: 'FATAL', sqlstate: '57P01' }))
     walsender.hangUp()
     expect(idsOf(batchOf(await first))).toEqual([1, 2, 3])
     await expect(batches.next()).rejects.toMatchObject({ code: 'server_stopping' })

@@ -33,11 +33,21 @@ export interface Wiretap extends AsyncDisposable {
   swallow(which: Swallowed): void
   /** The same at the moment when a client has sent this for the first time, of which nothing is passed on. */
   swallowAt(words: string, which: Swallowed | 'this one'): void
+  /** Cuts every connection at the moment when a client has sent this, of which nothing is passed on. Once. */
+  cutAt(words: string): void
+  /** Has each connection that comes from now on cut behind so many bytes; undefined has it last. Asked for each. */
+  cutAfter(limits: (() => ByteLimits | undefined) | undefined): void
   /** Stops passing on what the server sends, until the function that it answers is called. */
   hold(): () => void
 }
 
 export type Swallowed = 'all' | 'replication' | 'ordinary' | 'all, and all that come' | 'ordinary, and all that come'
+
+/** How many bytes come through, either way, before a connection is cut. */
+export interface ByteLimits {
+  readonly up?: number | undefined
+  readonly down?: number | undefined
+}
 
 /** The two ends of one connection. */
 interface Pair {
@@ -55,6 +65,8 @@ export async function wiretap(uri: string): Promise<Wiretap> {
   const bytes = { up: 0, down: 0 }
   const pairs = new Set<Pair>()
   let swallowsNew = false
+  let cutWords: string | undefined
+  let limitsOfNext: (() => ByteLimits | undefined) | undefined
   let trigger: { readonly words: string; readonly which: Swallowed | 'this one' } | undefined
   const swallow = (which: Swallowed) => {
     for (const pair of pairs) {
@@ -67,6 +79,17 @@ export async function wiretap(uri: string): Promise<Wiretap> {
     const server = connect({ host: target.hostname, port: Number(target.port), noDelay: true })
     const pair: Pair = { client, server, isReplication: false, isSwallowed: swallowsNew }
     pairs.add(pair)
+    const { up: mostUp = Number.POSITIVE_INFINITY, down: mostDown = Number.POSITIVE_INFINITY } = limitsOfNext?.() ?? {}
+    const passed = { up: 0, down: 0 }
+    /** What may pass of a chunk; behind it the connection is cut. */
+    const within = (way: 'up' | 'down', chunk: Buffer, most: number, pass: (part: Buffer) => void) => {
+      const part = chunk.subarray(0, Math.max(0, most - passed[way]))
+      passed[way] += chunk.length
+      pass(part)
+      if (passed[way] <= most) return
+      client.end()
+      server.destroy()
+    }
     client.once('data', (startup) => {
       pair.isReplication = startup.includes('replication\0')
     })
@@ -82,17 +105,24 @@ export async function wiretap(uri: string): Promise<Wiretap> {
         else swallow(trigger.which)
         trigger = undefined
       }
+      if (cutWords !== undefined && chunk.includes(cutWords)) {
+        cutWords = undefined
+        cut()
+        return
+      }
       if (pair.isSwallowed) return
       bytes.up += chunk.length
       up(chunk)
-      server.write(chunk)
+      within('up', chunk, mostUp, (part) => server.write(part))
     })
     server.on('data', (chunk) => {
       if (pair.isSwallowed) return
       bytes.down += chunk.length
       down(chunk)
       // back-pressure passes through, as over a real wire
-      if (!client.write(chunk)) server.pause()
+      within('down', chunk, mostDown, (part) => {
+        if (!client.write(part)) server.pause()
+      })
     })
     client.on('drain', () => server.resume())
     const ways = [
@@ -137,6 +167,12 @@ export async function wiretap(uri: string): Promise<Wiretap> {
     swallow,
     swallowAt(words, which) {
       trigger = { words, which }
+    },
+    cutAt(words) {
+      cutWords = words
+    },
+    cutAfter(limits) {
+      limitsOfNext = limits
     },
     hold() {
       const held = [...pairs]
