@@ -78,10 +78,10 @@ export class FeedState {
     this.#formers = [...this.#formers, processes].slice(-mostFormers)
   }
 
-  /** What may have been left behind on a server. @param serverStart when that was started; undefined where it does not say */
-  formersOf(serverStart: string | undefined): readonly ServingProcesses[] {
-    if (serverStart === undefined) return []
-    return this.#formers.filter((former) => former.serverStart === serverStart)
+  /** Processes that may have been left behind on a server. @param serverStart when that was started, where it says so */
+  formersOf(serverStart: string | undefined): Readonly<Record<'ordinary' | 'replication', readonly number[]>> {
+    const here = this.#formers.filter((former) => serverStart !== undefined && former.serverStart === serverStart)
+    return { ordinary: here.map(({ ordinary }) => ordinary), replication: here.map(({ replication }) => replication) }
   }
 
   /** The slot is made, or streams: nobody before has it any more. */

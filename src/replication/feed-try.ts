@@ -256,14 +256,11 @@ export class FeedTry implements Source {
     const formers = this.#state.formersOf(this.#connections.processes.serverStart)
     for (let told = false; ; told = true) {
       this.#claims = true
-      const holder = await (formers.length === 0
-        ? lock.take()
-        : lock.takeOver(formers.map((former) => former.ordinary)))
+      const holder = await lock.takeOver(formers.ordinary)
       this.#claims = holder === undefined
       if (holder === undefined) {
         ordinary.whenRenewed = (connection, former) => this.#reclaimSlot(connection, former.processId)
-        const pids = formers.map(({ replication }) => replication)
-        await freeSlot(ordinary, name, { pids, deadlineMs: leftoverDeadlineMs })
+        await freeSlot(ordinary, name, { pids: formers.replication, deadlineMs: leftoverDeadlineMs })
         const start = this.#start
         if (typeof start !== 'function') return await this.#decide(start)
         say('the function that was given as start to answer')
@@ -359,9 +356,7 @@ export class FeedTry implements Source {
     }
     stages.push(async () => {
       if (dropFirst) {
-        const pids = this.#state
-          .formersOf(this.#connections.processes.serverStart)
-          .map(({ replication }) => replication)
+        const { replication: pids } = this.#state.formersOf(this.#connections.processes.serverStart)
         await dropSlot(this.#connections.ordinary, slot, { deadlineMs: leftoverDeadlineMs, pids, standsAt })
         ownership.dropped()
       }

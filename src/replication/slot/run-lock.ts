@@ -63,14 +63,14 @@ export class RunLock {
    * Takes the lock over a connection that takes the place of former ones, one of whose sessions may have it still, since the
    * server has not noticed that its client is gone: then that is ended.
    *
-   * @param formerPids their processes
+   * @param formerPids their processes; where there are none, nobody is waited for
    * @returns as {@link take}
    */
   async takeOver(formerPids: readonly number[]): Promise<number | undefined> {
     const deadline = performance.now() + takeOverMs
     for (;;) {
       const holder = await this.take()
-      if (holder === undefined || performance.now() >= deadline) return holder
+      if (holder === undefined || formerPids.length === 0 || performance.now() >= deadline) return holder
       if (formerPids.includes(holder)) {
         await queryRows(this.#ordinary, `SELECT pg_catalog.pg_terminate_backend(${holder})`)
       }

@@ -5,6 +5,8 @@ import { describeChange } from './relation-change.ts'
 /** The schema of each table as the consumer was last told in a run, or is about to be. */
 export class AnnouncedRelations {
   readonly #relations = new Map<number, Relation>()
+  /** The same as the consumer knows, as the stream described it last: another object, over another connection. */
+  readonly #likewise = new Map<number, Relation>()
   /** What the consumer knows of tables about which it is going to be told. */
   readonly #known = new Map<number, Relation | undefined>()
 
@@ -20,12 +22,21 @@ export class AnnouncedRelations {
   announce(relation: Relation): RelationChange | null | undefined {
     const { oid } = relation
     const before = this.#relations.get(oid)
-    if (before === relation) return undefined
-    this.#relations.set(oid, relation)
+    if (before === relation || this.#likewise.get(oid) === relation) return undefined
     // on another connection the same schema is another object
-    if (before !== undefined && sameRelation(before, relation)) return undefined
+    if (before !== undefined && sameRelation(before, relation)) {
+      this.#likewise.set(oid, relation)
+      return undefined
+    }
+    this.#likewise.delete(oid)
+    this.#relations.set(oid, relation)
     if (!this.#known.has(oid)) this.#known.set(oid, before)
     return before === undefined ? null : describeChange(before, relation)
+  }
+
+  /** The object by which the consumer knows a relation that was announced: its events go by that. */
+  asTold(relation: Relation): Relation {
+    return this.#relations.get(relation.oid) ?? relation
   }
 
   /** These were delivered. */
@@ -47,6 +58,7 @@ export class AnnouncedRelations {
       else this.#relations.set(oid, known)
     }
     this.#known.clear()
+    this.#likewise.clear()
   }
 
   /** OIDs of the tables that it was told of. */
@@ -57,6 +69,7 @@ export class AnnouncedRelations {
   /** The consumer was told that it has nothing of this table, or the table was dropped: its next use is the first again. */
   forget(oid: number): void {
     this.#relations.delete(oid)
+    this.#likewise.delete(oid)
     this.#known.delete(oid)
   }
 }

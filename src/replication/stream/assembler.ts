@@ -33,6 +33,8 @@ export class Assembler implements PgoutputSink {
   readonly #announced: AnnouncedRelations
   /** The relation that the last row was of: when it is the same again, it was announced. */
   #lastAnnounced: Relation | undefined
+  /** The same by the object that the consumer was told of. */
+  #lastTold: Relation | undefined
 
   /** What of a transaction was delivered before this run: its changes below `seq` are skipped. */
   #skip: { readonly commitLsn: Lsn; readonly seq: number } | undefined
@@ -260,11 +262,11 @@ export class Assembler implements PgoutputSink {
   insert(relation: Relation, row: Row, unchanged: string[] | undefined): void {
     const tx = this.#change()
     if (tx === undefined) return
-    if (relation !== this.#lastAnnounced) this.#announce(relation, tx)
+    const told = relation === this.#lastAnnounced && this.#lastTold ? this.#lastTold : this.#announce(relation, tx)
     this.#events.push({
       kind: 'insert',
-      table: relation.table,
-      relation,
+      table: told.table,
+      relation: told,
       lsn: this.#currentLsn(),
       seq: this.#seq - 1,
       tx,
@@ -282,11 +284,11 @@ export class Assembler implements PgoutputSink {
   ): void {
     const tx = this.#change()
     if (tx === undefined) return
-    if (relation !== this.#lastAnnounced) this.#announce(relation, tx)
+    const told = relation === this.#lastAnnounced && this.#lastTold ? this.#lastTold : this.#announce(relation, tx)
     const fields = {
       kind: 'update' as const,
-      table: relation.table,
-      relation,
+      table: told.table,
+      relation: told,
       lsn: this.#currentLsn(),
       seq: this.#seq - 1,
       tx,
@@ -301,11 +303,11 @@ export class Assembler implements PgoutputSink {
   delete(relation: Relation, key: Row | undefined, old: Row | undefined): void {
     const tx = this.#change()
     if (tx === undefined) return
-    if (relation !== this.#lastAnnounced) this.#announce(relation, tx)
+    const told = relation === this.#lastAnnounced && this.#lastTold ? this.#lastTold : this.#announce(relation, tx)
     const fields = {
       kind: 'delete' as const,
-      table: relation.table,
-      relation,
+      table: told.table,
+      relation: told,
       lsn: this.#currentLsn(),
       seq: this.#seq - 1,
       tx,
@@ -318,10 +320,10 @@ export class Assembler implements PgoutputSink {
   truncate(relations: Relation[], cascade: boolean, restartIdentity: boolean): void {
     const tx = this.#change()
     if (tx === undefined) return
-    for (const relation of relations) this.#announce(relation, tx)
+    const told = relations.map((relation) => this.#announce(relation, tx))
     this.#events.push({
       kind: 'truncate',
-      relations,
+      relations: told,
       cascade,
       restartIdentity,
       lsn: this.#currentLsn(),
@@ -359,12 +361,15 @@ export class Assembler implements PgoutputSink {
     return tx
   }
 
-  #announce(relation: Relation, tx: Transaction): void {
+  /** Tells the consumer of a relation where it must know of it. @returns the object by which it knows it */
+  #announce(relation: Relation, tx: Transaction): Relation {
     const change = this.#announced.announce(relation)
     if (change !== undefined) {
       this.#events.push({ kind: 'relation', table: relation.table, relation, lsn: this.#currentLsn(), tx, change })
     }
     this.#lastAnnounced = relation
+    this.#lastTold = this.#announced.asTold(relation)
+    return this.#lastTold
   }
 
   /** LSN of the message being read; a run of changes that share one LSN shares one bigint. */

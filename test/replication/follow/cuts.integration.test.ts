@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Event } from '../../../src/index.ts'
 import { bootServer, outerVersions, type TestServer, waitUntil } from '../../server/index.ts'
+import { recordingLogger } from './helpers/recording-logger.ts'
 import { Source } from './helpers/source.ts'
 import { wiretap } from './helpers/wiretap.ts'
 
@@ -87,4 +88,28 @@ describe.each(outerVersions())('a feed whose connections are cut, on PostgreSQL 
     await reader.close()
     await going
   }, 40_000)
+
+  test('goes on when its role may have connections again', async () => {
+    await using source = await Source.make(server, oneTable)
+    await using tap = await wiretap(source.url)
+    const role = `limited_${source.slot}`
+    await source.write(`CREATE ROLE ${role} LOGIN REPLICATION PASSWORD 'r'`, `GRANT SELECT ON t TO ${role}`)
+    const connection = new URL(tap.url)
+    connection.username = role
+    connection.password = 'r'
+    const logger = recordingLogger()
+    const reader = await source.followChanges({ connection: connection.href, reconnect, logger })
+    await source.write(`ALTER ROLE ${role} CONNECTION LIMIT 0`)
+    const going = reader.keepPulling()
+    tap.cut()
+    const refused = () => logger.lines().filter(({ data }) => 'code' in data && data.code === 'too_many_connections')
+    await waitUntil('three refusals', () => refused().length >= 3)
+    await source.write(`ALTER ROLE ${role} CONNECTION LIMIT -1`, "INSERT INTO t VALUES (0, 'a')")
+    await waitUntil('the row', () => held(reader.events).length === 1)
+    expect(refused().filter(({ level }) => level === 'warn')).toHaveLength(1)
+    expect(JSON.stringify(logger.lines().map(({ message }) => message))).not.toContain(':r@')
+    await reader.close()
+    await going
+    await source.write(`REVOKE ALL ON t FROM ${role}`, `DROP ROLE ${role}`)
+  })
 })
