@@ -16,7 +16,7 @@ import { TableChanged } from './copy-failure.ts'
 import { keepAlive } from './kept-alive.ts'
 import { watchAge } from './long-snapshot.ts'
 import { Snapshot } from './snapshot.ts'
-import { holdSnapshot } from './snapshot-holder.ts'
+import { asSnapshotLoss, holdSnapshot } from './snapshot-holder.ts'
 import { whyLeft } from './table-left.ts'
 
 /** How often a snapshot is begun before giving up, when tables are changed under it. */
@@ -79,7 +79,7 @@ export class Copying implements Source {
         const lost = this.#attempt?.holder.failure
         this.#leave()
         if (lost !== undefined) throw lost
-        if (!(error instanceof TableChanged)) throw error
+        if (!(error instanceof TableChanged)) throw asSnapshotLoss(error) ?? error
         await this.#prepareNext(error)
       } finally {
         // it may have been ended while an attempt began

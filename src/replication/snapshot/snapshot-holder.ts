@@ -1,5 +1,7 @@
 import type { Connection } from '../../protocol/connection/connection.ts'
+import { WalwireError } from '../../protocol/messages/errors.ts'
 import { quoteLiteral } from '../../protocol/messages/quote.ts'
+import { errorFieldsOf } from '../../protocol/messages/server-error.ts'
 import { queryRows } from '../catalog/queryable.ts'
 
 /**
@@ -19,4 +21,23 @@ export async function holdSnapshot(holder: Connection, snapshotName: string): Pr
     SELECT pg_catalog.pg_export_snapshot()`,
   )
   return name ?? ''
+}
+
+/**
+ * The loss behind a snapshot that is not there any more: whoever exported it is gone, which its own connection may tell later
+ * than the server does to the next user.
+ *
+ * @returns undefined for every other error
+ * @see PG18: src/backend/utils/time/snapmgr.c ImportSnapshot
+ */
+export function asSnapshotLoss(error: unknown): WalwireError | undefined {
+  const fields = errorFieldsOf(error)
+  if (!(error instanceof WalwireError) || fields?.routine !== 'ImportSnapshot') return undefined
+  return new WalwireError('connection_lost', {
+    what: 'the snapshot of the copy is gone',
+    why: `the session that exported it has ended: ${error.why}`,
+    hint: 'begin again at the stored position: the copy is made anew',
+    sqlstate: error.sqlstate,
+    cause: error,
+  })
 }
