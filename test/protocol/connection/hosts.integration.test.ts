@@ -1,0 +1,73 @@
+import { execFile } from 'node:child_process'
+import { rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { expect, test } from 'vitest'
+import { Connection } from '../../../src/protocol/connection/connection.ts'
+import { bootServer, type TestServer, testVersions } from '../../server/index.ts'
+import { resolved } from './connecting.ts'
+
+const run = promisify(execFile)
+
+async function makeStandby(standby: TestServer, primary: TestServer): Promise<void> {
+  await primary.stop('fast')
+  await standby.stop('fast')
+  await rm(standby.dataDir, { recursive: true })
+  await run('cp', ['-a', primary.dataDir, standby.dataDir])
+  await writeFile(join(standby.dataDir, 'standby.signal'), '')
+  const { host, port, superuser, password } = primary
+  await standby.reload({ primary_conninfo: `host=${host} port=${port} user=${superuser} password=${password}` })
+  await primary.start()
+  await standby.start()
+}
+
+test.each(testVersions())(
+  'each target is found among a standby and a primary, on PostgreSQL %i',
+  async (version) => {
+    await using primary = await bootServer({ version })
+    await using standby = await bootServer({ version })
+    await makeStandby(standby, primary)
+    const { superuser: user, password } = primary
+    const reached = async (servers: readonly TestServer[], target: string, replication?: 'database') => {
+      const connection = await Connection.open(
+        await resolved({
+          host: servers.map(({ host }) => host).join(','),
+          port: servers.map(({ port }) => port).join(','),
+          user,
+          password,
+          dbname: 'postgres',
+          target_session_attrs: target,
+        } as object),
+        { replication },
+      )
+      const [answer] = await connection.query('SELECT pg_is_in_recovery()')
+      await connection.close()
+      return answer?.rows[0]?.[0] === 't' ? 'standby' : 'primary'
+    }
+    for (const replication of [undefined, 'database'] as const) {
+      const found = async (target: string) => [
+        await reached([standby, primary], target, replication),
+        await reached([primary, standby], target, replication),
+      ]
+      expect(await found('any')).toEqual(['standby', 'primary'])
+      for (const target of ['primary', 'read-write']) expect(await found(target)).toEqual(['primary', 'primary'])
+      for (const target of ['standby', 'read-only', 'prefer-standby']) {
+        expect(await found(target)).toEqual(['standby', 'standby'])
+      }
+      expect(await reached([primary], 'prefer-standby', replication)).toBe('primary')
+      await expect(reached([standby], 'primary', replication)).rejects.toMatchObject({ code: 'target_not_met' })
+    }
+    await primary.reload({ default_transaction_read_only: true })
+    await expect(reached([primary, standby], 'read-write')).rejects.toMatchObject({
+      code: 'target_not_met',
+      why: expect.stringMatching(/read-only.*; .*standby/),
+    })
+    expect(await reached([primary, standby], 'read-only')).toBe('primary')
+    await primary.stop('fast')
+    await expect(reached([primary, standby], 'primary')).rejects.toMatchObject({
+      code: 'target_not_met',
+      retryable: true,
+    })
+  },
+  90_000,
+)
