@@ -1,32 +1,17 @@
-import { execFile } from 'node:child_process'
-import { rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 import { Connection } from '../../../src/protocol/connection/connection.ts'
-import { bootServer, type TestServer, testVersions } from '../../server/index.ts'
+import { bootServer, makeStandby, outerVersions, type TestServer } from '../../server/index.ts'
 import { resolved } from './connecting.ts'
 
-const run = promisify(execFile)
-
-async function makeStandby(standby: TestServer, primary: TestServer): Promise<void> {
-  await primary.stop('fast')
-  await standby.stop('fast')
-  await rm(standby.dataDir, { recursive: true })
-  await run('cp', ['-a', primary.dataDir, standby.dataDir])
-  await writeFile(join(standby.dataDir, 'standby.signal'), '')
-  const { host, port, superuser, password } = primary
-  await standby.reload({ primary_conninfo: `host=${host} port=${port} user=${superuser} password=${password}` })
-  await primary.start()
-  await standby.start()
-}
-
-test.each(testVersions())(
+test.each(outerVersions())(
   'each target is found among a standby and a primary, on PostgreSQL %i',
   async (version) => {
     await using primary = await bootServer({ version })
     await using standby = await bootServer({ version })
-    await makeStandby(standby, primary)
+    await primary.stop('fast')
+    await makeStandby(standby, { from: primary })
+    await primary.start()
+    await standby.start()
     const { superuser: user, password } = primary
     const reached = async (servers: readonly TestServer[], target: string, replication?: 'database') => {
       const connection = await Connection.open(

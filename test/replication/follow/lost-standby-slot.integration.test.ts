@@ -1,15 +1,10 @@
-import { execFile } from 'node:child_process'
-import { rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import { promisify } from 'node:util'
-import postgres from 'postgres'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { follow } from '../../../src/replication/index.ts'
-import { bootServer, outerVersions, type TestServer, waitUntil } from '../../server/index.ts'
+import { bootServer, makeStandby, outerVersions, type TestServer } from '../../server/index.ts'
+import { queryOnce } from '../../server/sql.ts'
 import { FeedReader } from './helpers/feed-reader.ts'
+import { untilSlotOnStandby } from './helpers/slot-on-standby.ts'
 import { Source } from './helpers/source.ts'
-
-const run = promisify(execFile)
 
 describe.each(outerVersions().filter((version) => version >= 16))(
   'the slot of a feed on a standby, on PostgreSQL %i,',
@@ -22,15 +17,7 @@ describe.each(outerVersions().filter((version) => version >= 16))(
       standby = await bootServer({ version })
       source = await Source.make(primary, 'CREATE TABLE t (id int PRIMARY KEY)')
       await primary.stop('fast')
-      await standby.stop('fast')
-      await rm(standby.dataDir, { recursive: true })
-      await run('cp', ['-a', primary.dataDir, standby.dataDir])
-      await writeFile(join(standby.dataDir, 'standby.signal'), '')
-      const { host, port, superuser, password } = primary
-      await standby.reload({
-        wal_retrieve_retry_interval: '100ms',
-        primary_conninfo: `host=${host} port=${port} user=${superuser} password=${password}`,
-      })
+      await makeStandby(standby, { from: primary })
       await primary.start()
       await standby.start()
     }, 60_000)
@@ -40,15 +27,8 @@ describe.each(outerVersions().filter((version) => version >= 16))(
       await primary[Symbol.asyncDispose]()
     })
 
-    async function execute(server: TestServer, statement: string): Promise<string> {
-      const sql = postgres(server.uri(new URL(source.url).pathname.slice(1)), { max: 1, fetch_types: false })
-      try {
-        const [row] = await sql.unsafe(statement)
-        return String(Object.values(row ?? {})[0])
-      } finally {
-        await sql.end({ timeout: 1 })
-      }
-    }
+    const databaseOf = (server: TestServer) => server.uri(new URL(source.url).pathname.slice(1))
+    const execute = (server: TestServer, statement: string) => queryOnce(databaseOf(server), statement)
 
     /** Whatever the catalogs had is removed, which a slot's snapshot may still need. */
     async function removeRows(): Promise<void> {
@@ -71,21 +51,10 @@ describe.each(outerVersions().filter((version) => version >= 16))(
       'given up as %s, says so in the middle of its stream, and at a start',
       async (reason, what, advice, lose) => {
         const slot = `feed_${reason}`
-        const connection = standby.uri(new URL(source.url).pathname.slice(1))
+        const connection = databaseOf(standby)
         const options = { connection, publication: 'pub', slot, reconnect: false } as const
         const feed = new FeedReader(follow({ ...options, snapshot: 'never' }))
-        await feed.next()
-        let made = false
-        const making = feed
-          .until('the slot', ({ position }) => position?.phase === 'stream')
-          .finally(() => {
-            made = true
-          })
-        await waitUntil('the slot to be made', async () => {
-          await execute(primary, 'SELECT pg_log_standby_snapshot()')
-          return made
-        })
-        await making
+        await untilSlotOnStandby(feed, databaseOf(primary))
         const failure = feed.failure(60_000)
         await lose()
         const refusals = [await failure, await new FeedReader(follow({ ...options, start: feed.stored })).failure()]
