@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { readDuration, UsageError } from './usage.ts'
 
 /** What `npm run fuzz` was asked for. */
 export interface FuzzArguments {
@@ -28,11 +29,6 @@ export const usage = `Usage: npm run fuzz -- [options]
 Exit code 1 when something was found. Findings are saved in fuzz/findings.
 `
 
-/** What is wrong with the arguments, in one line. */
-export class UsageError extends Error {
-  override readonly name = 'UsageError'
-}
-
 /** @throws {UsageError} */
 export function readFuzzArguments(argv: readonly string[], known: readonly string[]): FuzzArguments {
   const { values } = parse(argv)
@@ -44,7 +40,7 @@ export function readFuzzArguments(argv: readonly string[], known: readonly strin
   if (!(runs >= 1)) throw new UsageError(`--runs is a number of inputs, not ${values.runs}`)
   return {
     targets,
-    durationMs: milliseconds(values.duration ?? (values.runs === undefined ? '60s' : '24h')),
+    durationMs: readDuration(values.duration ?? (values.runs === undefined ? '60s' : '24h')),
     runs,
     seed: values.seed ?? String(Math.floor(Math.random() * 2 ** 32)),
     input: values.input,
@@ -70,14 +66,4 @@ function parse(argv: readonly string[]) {
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error))
   }
-}
-
-const units: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }
-
-function milliseconds(text: string): number {
-  const [, amount, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text) ?? []
-  const factor = unit === undefined ? undefined : units[unit]
-  if (amount === undefined || factor === undefined)
-    throw new UsageError(`--duration is like 90s, 10m or 1h, not ${text}`)
-  return Number(amount) * factor
 }

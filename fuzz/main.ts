@@ -4,9 +4,10 @@ import { allTargets } from './all-targets.ts'
 import { Board } from './board.ts'
 import { regressionsOf, saveFinding } from './corpus.ts'
 import { Engine } from './engine.ts'
-import { type FuzzArguments, readFuzzArguments, UsageError, usage } from './fuzz-arguments.ts'
+import { type FuzzArguments, readFuzzArguments, usage } from './fuzz-arguments.ts'
 import { supervise, type Tally } from './supervisor.ts'
 import type { Target } from './target.ts'
+import { UsageError } from './usage.ts'
 import type { Fault } from './verdict.ts'
 
 async function main(argv: readonly string[]): Promise<number> {

@@ -1,5 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises'
-import type { Connection } from '../protocol/connection/connection.ts'
 import { within } from '../protocol/connection/within.ts'
 import type { WalwireError } from '../protocol/messages/errors.ts'
 import { formatLsn, type Lsn, parseLsn } from '../protocol/messages/lsn.ts'
@@ -8,12 +6,10 @@ import { errorFieldsOf } from '../protocol/messages/server-error.ts'
 import { feedEnded } from './abortable.ts'
 import type { Batch } from './batch.ts'
 import { KnownTypes } from './catalog/known-types.ts'
-import { checkSameTimeline, readServerFacts } from './catalog/server-facts.ts'
+import { checkSameTimeline } from './catalog/server-facts.ts'
 import { waitForLsn } from './catalog/wait-for-lsn.ts'
 import { Connections } from './connections.ts'
-import { type Decision, decide } from './decision.ts'
 import { tellOfConnections } from './feed-messages.ts'
-import { askForStart, outdatedStart } from './feed-start.ts'
 import type { FeedState } from './feed-state.ts'
 import type { CheckedStart, FollowSettings } from './follow-options.ts'
 import { knowingAll, withMembers } from './known-members.ts'
@@ -22,25 +18,19 @@ import { type PublishedMembers, readMembers, readPublications } from './publicat
 import { foundTable } from './publication/publication-members.ts'
 import { publicationNotes } from './publication/publication-notes.ts'
 import { isConnectionLoss } from './replication-error.ts'
-import { RunLock, slotTaken } from './slot/run-lock.ts'
-import { dropSlot, freeSlot, readSlot, type SlotFacts, slotActive } from './slot/slot.ts'
+import { dropSlot, type SlotFacts } from './slot/slot.ts'
 import { beginsAnew, slotExchanged } from './slot/slot-check.ts'
 import { type CreatedSlot, createSlot } from './slot/slot-creation.ts'
 import { readSlotFate } from './slot/slot-fate.ts'
 import type { MadeSlot } from './slot/slot-ownership.ts'
+import { leftoverDeadlineMs, SlotClaim } from './slot-claim.ts'
 import { Copying } from './snapshot/copying.ts'
 import { heldBefore } from './snapshot/held-tables.ts'
 import { inTurn, type Source, single } from './source.ts'
 import type { StartPlan } from './start.ts'
 import { Following } from './stream/following.ts'
 import type { ReplicationStream } from './stream/replication-stream.ts'
-import type { SayWait } from './waits.ts'
 
-/** A slot that is made anew waits this long for a walsender of an earlier run to let go of it; any, for that run itself. */
-const leftoverDeadlineMs = 5_000
-const lockRetryMs = 100
-/** So often a feed looks that waits for another for longer. */
-const longLockRetryMs = 250
 /** A connection that the server ended with a last word closes until then; */
 const lastWordMs = 300
 /** and what is known of a loss is known until then. */
@@ -72,10 +62,9 @@ export class FeedTry implements Source {
   #batches: Source | undefined
   #copying: Copying | undefined
   #following: Following | undefined
-  /** Where the slot begins that was made last. */
-  #consistentPoint: Lsn = 0n
-  /** The run's lock is asked for or taken. */
-  #claims = false
+  /** Where the slot begins that was made last; undefined when none was. */
+  #madeAt: Lsn | undefined
+  readonly #claim: SlotClaim
   /** A slot is being made. */
   #creation: Promise<unknown> | undefined
   #ended = false
@@ -87,6 +76,14 @@ export class FeedTry implements Source {
     const { ordinary, server } = connections
     const source = { ordinary, version: server.version }
     this.#types = new KnownTypes(settings, source, state.said, state.decoder)
+    this.#claim = new SlotClaim({
+      settings,
+      state,
+      connections,
+      signal: this.#signal,
+      streams: () => this.stream !== undefined,
+      madeAt: () => this.#madeAt,
+    })
     connections.inquireWith(() => this.#readSlotFate())
   }
 
@@ -166,7 +163,7 @@ export class FeedTry implements Source {
 
   /** The same where another try goes on: the slot stays. */
   async giveUp(): Promise<void> {
-    if (this.#claims) this.#state.leavesBehind(this.#connections.processes)
+    if (this.#claim.isLeft) this.#state.leavesBehind(this.#connections.processes)
     this.#state.decoder = this.#types.decoder
     await this.#end(performance.now(), undefined)
     this.#state.away()
@@ -198,7 +195,7 @@ export class FeedTry implements Source {
   }
 
   async #begin(): Promise<Source> {
-    const { plan, slot, start } = await this.#claimSlot()
+    const { plan, slot, start } = await this.#claim.take()
     const found = await this.#reviewPublications()
     const hasRoots = found.publications.some(({ viaRoot }) => viaRoot)
     if (plan.kind !== 'continue' || hasRoots) await this.#readPublications()
@@ -233,88 +230,6 @@ export class FeedTry implements Source {
     const { ordinary, server } = this.#connections
     for (const { oid, partitions } of await readPublications(ordinary, this.#settings.publications, server.version)) {
       this.#types.decoder.knowPartitions(oid, partitions)
-    }
-  }
-
-  /**
-   * Decides how to start, as the only run over the slot. What is refused whoever else lives is refused at once; another
-   * run's end is waited for a moment, since the server may take one to notice that a client is gone, and without end by a feed
-   * that was told to wait.
-   *
-   * @throws {WalwireError} `slot_taken` where another run lives, `slot_active` where it streams, and as {@link planStart}
-   */
-  #claimSlot(): Promise<Decision> {
-    return this.#state.waits.during((say) => this.#claimWhenFree(say))
-  }
-
-  async #claimWhenFree(say: SayWait): Promise<Decision> {
-    const { slot: name, logger, reconnect } = this.#settings
-    const { ordinary, server } = this.#connections
-    const lock = new RunLock(ordinary, server.systemId, name)
-    const waits = !this.#state.begun && reconnect !== false && reconnect.first
-    const deadline = performance.now() + leftoverDeadlineMs
-    const formers = this.#state.formersOf(this.#connections.processes.serverStart)
-    for (let told = false; ; told = true) {
-      this.#claims = true
-      const holder = await lock.takeOver(formers.ordinary)
-      this.#claims = holder === undefined
-      if (holder === undefined) {
-        ordinary.whenRenewed = (connection, former) => this.#reclaimSlot(connection, former.processId)
-        await freeSlot(ordinary, name, { pids: formers.replication, deadlineMs: leftoverDeadlineMs })
-        const start = this.#start
-        if (typeof start !== 'function') return await this.#decide(start)
-        say('the function that was given as start to answer')
-        const answer = await askForStart(start, name, this.#signal)
-        // the other run may have got further than the server was when this one connected
-        return await this.#decide(answer, await readServerFacts(this.#connections.replication))
-      }
-      this.#state.waitedForSlot = true
-      await this.#judgeWhileTaken(waits)
-      const isLate = performance.now() >= deadline
-      if (isLate && !waits) throw slotTaken(name, holder)
-      say(`another run over slot ${name} to end: process ${holder} of the server is its ordinary connection`)
-      if (!told) logger.info({ slot: name, pid: holder }, `slot ${name} is another run's: waiting for that to end`)
-      await delay(isLate ? longLockRetryMs : lockRetryMs, undefined, { signal: this.#signal })
-    }
-  }
-
-  /** What another run's end would not mend. A function is asked when the other is gone: until then its answer may change. */
-  async #judgeWhileTaken(waits: boolean): Promise<void> {
-    const start = this.#start
-    if (typeof start === 'function') return
-    const { plan, slot } = await this.#decide(start)
-    if (!waits && plan.kind === 'continue' && slot?.activePid !== undefined) throw slotActive(slot)
-  }
-
-  /**
-   * The ordinary connection was lost, and the lock with it: this is another one. While a walsender of this run has the slot
-   * in use nobody else can; else somebody may have taken it in between.
-   *
-   * @throws {WalwireError} `slot_taken`, `slot_lost`
-   */
-  async #reclaimSlot(connection: Connection, formerPid: number): Promise<void> {
-    const { slot: name, logger } = this.#settings
-    const holder = await new RunLock(connection, this.#connections.server.systemId, name).takeOver([formerPid])
-    if (this.#following?.stream !== undefined) {
-      if (holder !== undefined) logger.warn({ slot: name, pid: holder }, `another run waits for slot ${name}`)
-      return
-    }
-    if (holder !== undefined) throw slotTaken(name, holder)
-    const made = this.#consistentPoint
-    if (made !== 0n && (await readSlot(connection, name))?.confirmedFlush !== made) throw slotExchanged(name)
-  }
-
-  /** Where the feed stands, or what it was begun with. */
-  get #start(): FollowSettings['start'] {
-    return this.#state.progress.standing ?? this.#settings.start
-  }
-
-  async #decide(start: CheckedStart, server = this.#connections.server): Promise<Decision> {
-    try {
-      return await decide(this.#settings, this.#connections, server, start)
-    } catch (error) {
-      const isGiven = start !== undefined && start === this.#settings.start
-      throw isGiven && this.#state.waitedForSlot ? outdatedStart(error) : error
     }
   }
 
@@ -410,7 +325,7 @@ export class FeedTry implements Source {
       }),
     )
     const creation = creating.then((made) => {
-      this.#consistentPoint = made.consistentPoint
+      this.#madeAt = made.consistentPoint
       this.#state.ownership.made({ consistentPoint: made.consistentPoint, temporary })
       this.#state.serves()
       return made
@@ -424,7 +339,7 @@ export class FeedTry implements Source {
     const { replication, ordinary } = this.#connections
     // nobody else may drop a temporary one
     if (temporary) await replication.query(dropSlotCommand(slot))
-    else await dropSlot(ordinary, slot, { deadlineMs: leftoverDeadlineMs, standsAt: this.#consistentPoint })
+    else await dropSlot(ordinary, slot, { deadlineMs: leftoverDeadlineMs, standsAt: this.#madeAt })
     this.#state.ownership.dropped()
   }
 

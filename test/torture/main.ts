@@ -1,8 +1,9 @@
 import { fileURLToPath } from 'node:url'
+import { UsageError } from '../../fuzz/usage.ts'
 import { faults } from './faults.ts'
 import { plant, plantedBugs } from './planted.ts'
 import { type TortureResult, torture } from './torture.ts'
-import { readTortureArguments, type TortureArguments, UsageError, usage } from './torture-arguments.ts'
+import { readTortureArguments, type TortureArguments, usage } from './torture-arguments.ts'
 
 const sources = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 /** A planted bug is looked for in runs of this length, */

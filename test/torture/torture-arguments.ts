@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { readDuration, UsageError } from '../../fuzz/usage.ts'
 
 /** What `npm run torture` was asked for. */
 export interface TortureArguments {
@@ -31,11 +32,6 @@ export const usage = `Usage: npm run torture -- [options]
 Exit code 1 when something was lost or repeated, or another check failed.
 `
 
-/** What is wrong with the arguments, in one line. */
-export class UsageError extends Error {
-  override readonly name = 'UsageError'
-}
-
 /** @throws {UsageError} */
 export function readTortureArguments(argv: readonly string[], kinds: readonly string[]): TortureArguments {
   const { values } = parse(argv)
@@ -49,7 +45,7 @@ export function readTortureArguments(argv: readonly string[], kinds: readonly st
     throw new UsageError(`--seed is a whole number from 0 to ${2 ** 32 - 1}, not ${values.seed}`)
   }
   return {
-    durationMs: milliseconds(values.duration ?? '60s'),
+    durationMs: readDuration(values.duration ?? '60s'),
     ...{ seed, server, faults },
     planted: values.planted ?? false,
     bug: values.bug,
@@ -76,13 +72,4 @@ function parse(argv: readonly string[]) {
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error))
   }
-}
-
-const units: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000 }
-
-function milliseconds(text: string): number {
-  const [, amount, unit = ''] = /^(\d+)(s|m|h)$/.exec(text) ?? []
-  const factor = units[unit]
-  if (amount === undefined || factor === undefined) throw new UsageError(`--duration is a time like 60s, not ${text}`)
-  return Number(amount) * factor
 }

@@ -1,7 +1,7 @@
 import { WalwireError } from '../../protocol/messages/errors.ts'
 import { parseLsn } from '../../protocol/messages/lsn.ts'
 import { type Position, parsePosition } from '../../replication/position.ts'
-import type { Disk } from './disk.ts'
+import { type Disk, writeWhole } from './disk.ts'
 import { isPassing, systemReason } from './system-reason.ts'
 
 /** The version of the format that this release writes. It reads 1, too, which knows no parts. */
@@ -71,13 +71,7 @@ export function temporaryPath(checkpoint: string): string {
 export async function storeCheckpoint(disk: Disk, path: string, checkpoint: Checkpoint): Promise<void> {
   const temporary = temporaryPath(path)
   try {
-    const file = await disk.replace(temporary)
-    try {
-      await file.write(Buffer.from(`${JSON.stringify(checkpoint, undefined, 2)}\n`))
-      await file.sync()
-    } finally {
-      await file.close()
-    }
+    await writeWhole(disk, temporary, `${JSON.stringify(checkpoint, undefined, 2)}\n`)
     await disk.rename(temporary, path)
     await disk.syncFolderOf(path)
   } catch (cause) {

@@ -69,6 +69,17 @@ export const nodeDisk: Disk = {
   },
 }
 
+/** Writes a file anew, whole and synced; its name is not yet. */
+export async function writeWhole(disk: Disk, path: string, text: string): Promise<void> {
+  const file = await disk.replace(path)
+  try {
+    await file.write(Buffer.from(text))
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+}
+
 async function openFile(path: string, flags: 'a' | 'w'): Promise<WritableFile> {
   const handle = await open(path, flags)
   const regular = (await handle.stat()).isFile()

@@ -1,6 +1,6 @@
 import { WalwireError } from '../../protocol/messages/errors.ts'
 import type { Position } from '../../replication/position.ts'
-import type { Disk } from './disk.ts'
+import { type Disk, writeWhole } from './disk.ts'
 import { isPassing, systemReason } from './system-reason.ts'
 
 /**
@@ -19,13 +19,7 @@ export async function keepBeside(disk: Disk, checkpoint: string, { systemId, lsn
       const found = await disk.read(path)
       if (found === content) return path
       if (found !== undefined) continue
-      const file = await disk.replace(path)
-      try {
-        await file.write(Buffer.from(content))
-        await file.sync()
-      } finally {
-        await file.close()
-      }
+      await writeWhole(disk, path, content)
       await disk.syncFolderOf(path)
       return path
     }
