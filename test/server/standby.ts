@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { rm, writeFile } from 'node:fs/promises'
+import { readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { TestServer } from './server.ts'
@@ -19,6 +19,9 @@ export async function makeStandby(
   await standby.stop('fast')
   await rm(standby.dataDir, { recursive: true })
   await run('cp', ['-a', from.dataDir, standby.dataDir])
+  // slots are no part of a base backup either
+  const slots = join(standby.dataDir, 'pg_replslot')
+  for (const slot of await readdir(slots)) await rm(join(slots, slot), { recursive: true })
   await writeFile(join(standby.dataDir, 'standby.signal'), '')
   const { host, port, superuser, password } = of
   await standby.reload({
