@@ -1,4 +1,4 @@
-import { longestTimerMs } from '../protocol/connection/within.ts'
+import { longestDelayMs } from '../replication/backoff.ts'
 
 /** How a destination whose failure is passing is tried again. */
 export interface RetryPolicy {
@@ -30,6 +30,6 @@ export function isPassing(error: unknown): boolean {
  */
 export function retryDelayMs(policy: RetryPolicy, failures: number, random: number): number | undefined {
   if (failures >= policy.maxFailures) return undefined
-  const longest = Math.min(policy.maxDelayMs, longestTimerMs, policy.firstDelayMs * 2 ** Math.min(failures - 1, 30))
-  return longest * (0.5 + random / 2)
+  const { firstDelayMs: minDelayMs, maxDelayMs } = policy
+  return longestDelayMs({ minDelayMs, maxDelayMs }, failures - 1) * (0.5 + random / 2)
 }

@@ -5,21 +5,11 @@ import { WalwireError } from '../../src/protocol/messages/errors.ts'
 import { Reader } from '../../src/protocol/messages/reader.ts'
 import { serverError } from '../../src/protocol/messages/server-error.ts'
 import { backoffMs } from '../../src/replication/backoff.ts'
-import type { Position } from '../../src/replication/position.ts'
 import { defaultReconnectPolicy, Reconnection, type TryFailure } from '../../src/replication/reconnection.ts'
+import { somePosition as position } from './some-position.ts'
 
 const lost = new WalwireError('connection_lost', { what: 'a', why: 'b', hint: 'c' })
 const gone = new WalwireError('slot_lost', { what: 'a', why: 'b', hint: 'c' })
-const position: Position = {
-  version: 2,
-  systemId: '1',
-  timeline: 1,
-  database: 'd',
-  slot: 's',
-  options: { publications: ['p'] },
-  phase: 'stream',
-  lsn: '0/1',
-}
 const failure: TryFailure = {
   error: lost,
   standing: position,

@@ -1,21 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import type { Batch } from '../../src/replication/batch.ts'
-import type { Position } from '../../src/replication/position.ts'
 import { inTurn, type Source, single } from '../../src/replication/source.ts'
-
-const position: Position = {
-  version: 2,
-  systemId: '1',
-  timeline: 1,
-  database: 'd',
-  slot: 's',
-  options: { publications: ['p'] },
-  phase: 'new',
-  lsn: '0/1',
-}
+import { somePosition } from './some-position.ts'
 
 function batch(lsn: string): Batch {
-  return { events: [], position: { ...position, lsn }, atCommit: true }
+  return { events: [], position: { ...somePosition, lsn }, atCommit: true }
 }
 
 /** Notes what is done to a source. */

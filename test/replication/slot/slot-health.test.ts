@@ -1,24 +1,13 @@
 import { describe, expect, test } from 'vitest'
-import type { Position } from '../../../src/replication/position.ts'
 import {
   SlotHealth,
   type SlotHealthFacts,
   standstillBytes,
   standstillMs,
 } from '../../../src/replication/slot/slot-health.ts'
+import { somePosition as delivered } from '../some-position.ts'
 
 const MiB = 1024 ** 2
-const delivered: Position = {
-  version: 2,
-  systemId: '7310264859137482345',
-  timeline: 1,
-  database: 'shop',
-  slot: 'shop_feed',
-  consistentPoint: '0/1000',
-  options: { publications: ['shop'] },
-  phase: 'stream',
-  lsn: '0/2000',
-}
 const healthy: SlotHealthFacts = {
   slot: 'shop_feed',
   look: { walEnd: 0x2000n, retainedBytes: 10 * MiB, safeBytes: undefined, walStatus: 'reserved' },
