@@ -15,12 +15,15 @@ import { Passing } from './model-destination.ts'
 const copied = 100
 const written = 300
 
-/** Keeps ids and the position in memory, together, and refuses every so many calls, before or after it did what it was asked. */
+/** Which calls are refused, each kind counted by itself: of the writes there are enough, however fast the machine is. */
+const refused = { copy: [3], write: [5, 12], commit: [4, 11], committed: [7, 16] } as const
+
+/** Keeps ids and the position in memory, together, and refuses now and then, before or after it did what it was asked. */
 class FickleDestination implements Destination {
   ids: number[] = []
   position: Position | undefined
   opened = 0
-  #calls = 0
+  readonly #calls = { copy: 0, write: 0, commit: 0, committed: 0 }
   #written: number[] = []
 
   async open(): Promise<Standing | undefined> {
@@ -31,7 +34,7 @@ class FickleDestination implements Destination {
   }
 
   async write({ events }: Batch): Promise<void> {
-    this.#refuse(19)
+    this.#refuse(this.position?.phase === 'stream' ? 'write' : 'copy')
     await new Promise(setImmediate)
     for (const event of events) {
       if (event.kind === 'snapshot' || event.kind === 'insert') this.#written.push(Number(event.new.id))
@@ -39,19 +42,21 @@ class FickleDestination implements Destination {
   }
 
   async commit(position: Position): Promise<void> {
-    this.#refuse(23)
+    this.#refuse('commit')
     const covered = this.#written.splice(0)
     await new Promise((done) => setTimeout(done, 2))
     this.ids.push(...covered)
     this.position = position
-    this.#refuse(17)
+    this.#refuse('committed')
   }
 
   async close(): Promise<void> {}
 
-  /** Not once it has everything: the test stops it then, and a failure that comes with the stop is not tried again. */
-  #refuse(each: number): void {
-    if (this.ids.length < copied + written && ++this.#calls % each === 0) throw new Passing('not now')
+  /** Nothing once it has everything: the test stops it then, and a failure that comes with the stop is not tried again. */
+  #refuse(moment: keyof typeof refused): void {
+    if (this.ids.length === copied + written) return
+    const call = ++this.#calls[moment]
+    if (refused[moment].some((number) => number === call)) throw new Passing('not now')
   }
 }
 
